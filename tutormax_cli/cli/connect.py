@@ -1,0 +1,59 @@
+"""The database of this run: which one, said aloud where it changes, and a session on it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tutormax_cli.cli.console import say
+from tutormax_cli.cli.invocation import current
+from tutormax_cli.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from tutormax_cli.database.embedded import EmbeddedServer
+
+
+def settings() -> Settings:
+    """Give the settings of this run: --database-url first, then the environment and `.env`."""
+    return load_settings(current.database_url)
+
+
+def announce(chosen: Settings) -> None:
+    """Say which database is about to change, and which setting said so."""
+    say(f"database: {chosen.description}", style="dim")
+
+
+@contextmanager
+def database_session(*, writes: bool) -> Iterator["Session"]:
+    """Open a session on this run's database, whose schema is at head. The caller commits.
+
+    Without `writes` the transaction is read-only. Raises ConnectionFailed or SchemaNotReady.
+    """
+    from sqlalchemy.orm import Session
+
+    from tutormax_cli.database.engine import driver_connection, make_engine
+    from tutormax_cli.database.revisions import require_head, schema_state
+
+    chosen = settings()
+    if writes:
+        announce(chosen)
+    engine = make_engine(chosen)
+    try:
+        with Session(engine, expire_on_commit=False) as session:
+            options = {} if writes else {"postgresql_readonly": True}
+            connection = session.connection(execution_options=options)
+            require_head(schema_state(driver_connection(connection)))
+            yield session
+    finally:
+        engine.dispose()
+
+
+def embedded_server() -> "EmbeddedServer":
+    """Give the embedded server of this run, whether or not another one is configured."""
+    from tutormax_cli.database.embedded import EmbeddedServer
+
+    chosen = settings()
+    if not chosen.embedded:
+        say(f"note: commands use {chosen.place} ({chosen.source}), not the embedded server")
+    return EmbeddedServer(chosen.home, chosen.pg_version)

@@ -1,0 +1,125 @@
+"""Two consoles: results go to stdout, everything else to stderr. Files, progress bars and questions too."""
+
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tutormax_cli.errors import TutormaxError, UsageError
+from tutormax_cli.reports.render import Format, render
+from tutormax_cli.reports.report import Report
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+_NEVER_CUT = 100_000
+
+
+@cache
+def out() -> "Console":
+    """Give the console of results. When stdout isn't a terminal, nothing is cut or wrapped."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else _NEVER_CUT, highlight=False, emoji=False, markup=False)
+
+
+@cache
+def err() -> "Console":
+    """Give the console of talk."""
+    from rich.console import Console
+
+    return Console(
+        stderr=True,
+        width=None if sys.stderr.isatty() else _NEVER_CUT,
+        highlight=False,
+        emoji=False,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def say(text: str, style: str | None = None) -> None:
+    """Say something on stderr; the text is never markup and never moves the cursor."""
+    err().print(harmless(text), style=style)
+
+
+def harmless(text: str) -> str:
+    """Show control characters as what they are instead of obeying them."""
+    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
+
+
+def next_step(command: str) -> None:
+    """Name the natural next command."""
+    say(f"Next: {command}", style="dim")
+
+
+def progress() -> "Progress":
+    """Give a progress display on stderr: shown on a terminal only, gone when done."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("  {task.description:<18}", markup=False),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}", markup=False),
+        TimeRemainingColumn(),
+        console=err(),
+        transient=True,
+        disable=not err().is_terminal,
+    )
+
+
+def emit(report: Report, format: Format, output: Path | None) -> None:
+    """Write a report to stdout or, whole or not at all, to a file."""
+    if output is not None:
+        write_file(output, render(report, format))
+        say(f"written to {output}")
+        return
+    terminal = sys.stdout.isatty()
+    shown = render(report, format, width=out().width if terminal else None, color=out().color_system is not None)
+    sys.stdout.write(shown)
+    sys.stdout.flush()
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a whole file or nothing. Raises TutormaxError where it can't be written."""
+    if path.is_dir():
+        raise UsageError(f"can't write {path}: it is a folder", "name a file: -o FILE")
+    if path.exists() and not path.is_file():  # /dev/stdout, a pipe: nothing to replace
+        path.write_text(text, encoding="utf-8")
+        return
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("x", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as problem:
+        with suppress(OSError):
+            temporary.unlink()
+        raise TutormaxError(f"can't write {path}: {problem.strerror}", "name another file: -o FILE") from None
+
+
+def confirm_loss(losses: Mapping[str, int], *, database: str, local: bool, yes: bool, confirm: str | None) -> None:
+    """Ask before data is lost: what (rows per table), and whether it is meant.
+
+    Without a terminal --yes is needed; where the server is not on this machine also --confirm with the database's
+    name. Raises UsageError where that is missing, TutormaxError where the answer is no.
+    """
+    if confirm is not None and confirm != database:
+        raise UsageError(f"--confirm says {confirm!r}, but the database is {database!r}", "nothing was changed")
+    rows = ", ".join(f"{count:,} {table}" for table, count in losses.items() if count) or "no rows"
+    say(f"This deletes for good, in database {database}: {rows}")
+    if (yes and local) or confirm is not None:
+        return
+    if not sys.stdin.isatty():
+        flag = "--yes" if local else f"--confirm {database}"
+        raise UsageError("no terminal to ask on; nothing was changed", f"if it is meant, add {flag}")
+    answer = err().input(f"Type the database's name ({database}) to go on: ")
+    if answer.strip() != database:
+        raise TutormaxError("not confirmed; nothing was changed")

@@ -1,0 +1,26 @@
+"""`tutormax init`: from nothing to an empty database whose schema is at head."""
+
+from tutormax_cli.cli.connect import announce, settings
+from tutormax_cli.cli.console import emit, next_step, say
+from tutormax_cli.cli.options import FormatOption, OutputOption, WaitOption
+from tutormax_cli.reports.render import Format
+
+
+def init(wait: WaitOption = 30.0, format: FormatOption = Format.TABLE, output: OutputOption = None) -> None:
+    """Create the database and its eight tables, or bring them up to date.
+
+    Safe to repeat. Waits for a server that is still starting, and for another migration under way.
+    """
+    from tutormax_cli.database.connection import connect
+    from tutormax_cli.database.migrations import Listener, create_database, upgrade
+    from tutormax_cli.reports.migrations import tables_report
+
+    chosen = settings()
+    announce(chosen)
+    if create_database(chosen, wait):
+        say(f"created database {chosen.dbname}")
+    migrated = upgrade(chosen, wait=wait, listener=Listener(waiting=lambda why: say(f"waiting: {why}")))
+    done = f"schema at {migrated.state.current}" if migrated.ran else f"already up to date at {migrated.state.current}"
+    with connect(chosen) as connection:
+        emit(tables_report(connection, chosen, done[0].upper() + done[1:]), format, output)
+    next_step("tutormax seed --tutors 500")

@@ -1,0 +1,41 @@
+"""`tutormax stats`: what the database holds."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from tutormax_cli.cli.connect import database_session
+from tutormax_cli.cli.console import emit
+from tutormax_cli.cli.options import AsOf, FormatOption, OutputOption
+from tutormax_cli.errors import UsageError
+from tutormax_cli.reports.render import Format
+
+
+def stats(
+    tutor: Annotated[
+        str | None, typer.Option("--tutor", metavar="ID", help="One tutor in figures.", show_default=False)
+    ] = None,
+    days: Annotated[
+        int | None,
+        typer.Option(
+            "--days", metavar="N", min=1, max=36500, help="With --tutor: how many days back.", show_default="30"
+        ),
+    ] = None,
+    as_of: AsOf = None,
+    format: FormatOption = Format.TABLE,
+    output: OutputOption = None,
+) -> None:
+    """Count what the database holds and say how fresh it is.
+
+    Rows, sizes and the newest time of every table; ratings, tiers and risk levels. The tiers and levels are the newest;
+    with --as-of those that stood at that time.
+    """
+    from tutormax_cli.reports import stats as library
+
+    if days is not None and tutor is None:
+        raise UsageError("--days goes with --tutor", "one tutor: tutormax stats --tutor tutor_00001 --days 30")
+    until = as_of or datetime.now(UTC)
+    with database_session(writes=False) as db:
+        report = library.tutor_stats(db, tutor, days or 30, until) if tutor else library.stats(db, until)
+    emit(report, format, output)

@@ -1,0 +1,127 @@
+"""One way to open a connection, and one way to say why it could not be opened."""
+
+import re
+import time
+from contextlib import AbstractContextManager, nullcontext
+
+import psycopg
+
+from tutormax_cli.errors import ConnectionFailed, LockTimeout, UsageError
+from tutormax_cli.settings import SECRETS, Settings
+
+MAINTENANCE_DATABASE = "postgres"
+"""The database that every server has, from which others are created."""
+
+_STARTING = ("the database system is starting up", "Connection refused", "No such file or directory")
+
+
+def connection_keywords(settings: Settings, dbname: str | None = None) -> dict[str, str]:
+    """Give the libpq keywords of the chosen database, starting the embedded server if that is the one."""
+    if settings.keywords is None:
+        from tutormax_cli.database.embedded import EmbeddedServer
+
+        server = EmbeddedServer(settings.home, settings.pg_version)
+        server.start()
+        return {**settings.defaults, **server.connection_keywords(dbname or settings.dbname)}
+    return {**settings.defaults, **settings.keywords, **({"dbname": dbname} if dbname else {})}
+
+
+def connect(settings: Settings, *, dbname: str | None = None, autocommit: bool = False) -> psycopg.Connection:
+    """Open a psycopg connection whose session time zone is UTC.
+
+    Raises ConnectionFailed, or UsageError where libpq doesn't know a keyword of the URL.
+    """
+    keywords = connection_keywords(settings, dbname)
+    try:
+        with _environment(settings):
+            connection = psycopg.connect(**keywords, autocommit=autocommit)  # type: ignore[arg-type]
+    except psycopg.Error as problem:
+        raise failure(problem, settings) from None
+    if needs_utc(connection):
+        connection.execute(SET_UTC)
+        if not autocommit:
+            connection.commit()
+    return connection
+
+
+async def connect_async(settings: Settings) -> psycopg.AsyncConnection:
+    """Do what `connect` does, for asyncio."""
+    keywords = connection_keywords(settings)
+    try:
+        with _environment(settings):
+            connection = await psycopg.AsyncConnection.connect(**keywords)  # type: ignore[arg-type]
+    except psycopg.Error as problem:
+        raise failure(problem, settings) from None
+    if needs_utc(connection):
+        await connection.execute(SET_UTC)
+        await connection.commit()
+    return connection
+
+
+def _environment(settings: Settings) -> AbstractContextManager[None]:
+    """Keep the caller's PG* variables from the embedded server; a configured one sees them as libpq has them."""
+    if not settings.embedded:
+        return nullcontext()
+    from tutormax_cli.database.embedded import libpq_variables_hidden
+
+    return libpq_variables_hidden()
+
+
+def connect_patiently(settings: Settings, wait: float, *, dbname: str | None = None) -> psycopg.Connection:
+    """Open an autocommit connection, waiting up to `wait` seconds for a server that is still starting.
+
+    Raises LockTimeout when the wait was in vain, ConnectionFailed for what waiting can't mend.
+    """
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            return connect(settings, dbname=dbname, autocommit=True)
+        except ConnectionFailed as problem:
+            if wait <= 0 or not any(sign in problem.message for sign in _STARTING):
+                raise
+            if time.monotonic() >= deadline:
+                raise LockTimeout(f"waited {wait:g} s; {problem.message}", problem.hint) from None
+        time.sleep(0.25)
+
+
+SET_UTC = "SET TIME ZONE 'UTC'"
+"""Times without an offset mean UTC to us, so the session has to read them so."""
+
+
+def needs_utc(connection: psycopg.Connection | psycopg.AsyncConnection) -> bool:
+    """Tell, without a round trip, whether the server chose another time zone for this session."""
+    return connection.info.parameter_status("TimeZone") != "UTC"
+
+
+def failure(problem: psycopg.Error, settings: Settings) -> ConnectionFailed | UsageError:
+    """Turn a failed connection into one line without secrets, and the next thing to try."""
+    reason = _reason(problem, settings)
+    where = f"{settings.place} ({settings.source})"
+    if isinstance(problem, psycopg.ProgrammingError):
+        return UsageError(f"{settings.source}: {reason}", "check the part of the URL after '?'")
+    if "does not exist" in reason and "database" in reason:
+        return ConnectionFailed(f"{reason} at {where}", "create it: tutormax init")
+    if "password" in reason or "role" in reason or "pg_hba" in reason:
+        return ConnectionFailed(f"{where} refused us: {reason}", f"check user and password in {settings.source}")
+    return ConnectionFailed(f"cannot reach PostgreSQL at {where}: {reason}", _how_to_go_on(settings))
+
+
+def _reason(problem: psycopg.Error, settings: Settings) -> str:
+    line = str(problem).strip().split("\n")[0]
+    line = re.sub(r"^(connection (failed|is bad): )?(connection to server .*? failed: )?(FATAL:\s+)?", "", line)
+    for key in SECRETS:
+        secret = (settings.keywords or {}).get(key)
+        if secret:
+            line = line.replace(secret, "***")
+    return line
+
+
+def _how_to_go_on(settings: Settings) -> str:
+    if settings.embedded:
+        return "see what the server says: tutormax server logs"
+    if settings.source == "--database-url":
+        return "is it running? leave --database-url out to use what is configured"
+    name, _, place = settings.source.partition(", ")
+    setting = "POSTGRES_*" if name.startswith("POSTGRES_") else name
+    verb = f"remove {setting} from {place}" if place else f"unset {setting}"
+    return f"is it running? to use the embedded one instead, {verb}"

@@ -1,0 +1,42 @@
+"""PostgreSQL's binary COPY format, and the connection that it goes through.
+
+A stream is SIGNATURE, rows, TRAILER. A row is a 16-bit count of fields, then for each a 32-bit length in bytes (-1 for
+NULL) and the value, all big-endian. Source: the PostgreSQL manual, COPY, "Binary Format".
+"""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import psycopg
+from sqlalchemy import Connection
+
+SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+TRAILER = b"\xff\xff"
+NULL_LENGTH = -1
+
+EPOCH = np.datetime64("2000-01-01T00:00:00", "us")
+"""The instant that a timestamp counts its microseconds from."""
+
+EPOCH_MICROSECONDS = int(EPOCH.astype(np.int64))
+
+JSONB_VERSION = b"\x01"
+"""The byte that goes before the text of a jsonb value."""
+
+TEXT_OID = 25
+
+Array: TypeAlias = npt.NDArray[Any]
+Bytes: TypeAlias = npt.NDArray[np.uint8]
+Lengths: TypeAlias = npt.NDArray[np.int32]
+"""The length of each value in bytes, NULL_LENGTH where it is NULL."""
+
+
+def driver_of(connection: Connection) -> psycopg.Connection:
+    """Give the psycopg connection below, in a transaction, and with UTF-8 as the client's encoding until its end."""
+    if not connection.in_transaction():
+        connection.begin()
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    if driver.info.encoding != "utf-8":
+        driver.execute("SET LOCAL client_encoding TO 'UTF8'")
+    return driver

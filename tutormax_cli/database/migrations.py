@@ -1,0 +1,305 @@
+"""Alembic, run in-process: create the database, upgrade, downgrade, stamp, look for drift, write SQL.
+
+Safe beside a running application: one migrator at a time, each revision in a transaction of its own, and a lock
+that can't be had soon is given up and tried again, so that nothing queues up behind us.
+"""
+
+import io
+import time
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+from alembic.autogenerate import produce_migrations
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.operations.ops import OpContainer
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from psycopg import sql
+from sqlalchemy import Connection, create_engine, event, pool
+from sqlalchemy.exc import DBAPIError
+
+from alembic import command
+from tutormax_cli.database.connection import MAINTENANCE_DATABASE, connect, connect_patiently
+from tutormax_cli.database.engine import DIALECT, driver_connection
+from tutormax_cli.database.failures import explain
+from tutormax_cli.database.migration_lock import migration_lock
+from tutormax_cli.database.models import Base
+from tutormax_cli.database.revisions import (
+    VERSION_TABLE,
+    Revision,
+    SchemaState,
+    record_applied,
+    require_head,
+    revisions,
+    schema_state,
+    script_folder,
+    set_comment,
+)
+from tutormax_cli.errors import ConnectionFailed, LockTimeout, TutormaxError, UsageError
+from tutormax_cli.settings import Settings
+
+DEFAULT_WAIT = 60.0
+"""Seconds to wait for another migrator, and for the locks of an application, before giving up."""
+
+LOCK_TIMEOUT_MS = 2000
+"""How long one try may stand in an application's way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """What a migration tells while it runs. Each may be called from within a transaction: return soon."""
+
+    waiting: Callable[[str], None] = lambda why: None
+    finished: Callable[[Revision, float], None] = lambda revision, seconds: None
+
+
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """What a migration did: the state after it and the revisions that were run."""
+
+    state: SchemaState
+    ran: tuple[Revision, ...] = field(default=())
+
+
+def create_database(settings: Settings, wait: float = 0.0) -> bool:
+    """Create the configured database if it is missing; tell whether it was. Waits for a server that is starting."""
+    try:
+        connect_patiently(settings, wait).close()
+        return False
+    except ConnectionFailed as problem:
+        if not settings.dbname or settings.dbname == MAINTENANCE_DATABASE:
+            raise
+        return _create_if_missing(settings, problem)
+
+
+def _create_if_missing(settings: Settings, problem: ConnectionFailed) -> bool:
+    try:
+        connection = connect(settings, dbname=MAINTENANCE_DATABASE, autocommit=True)
+    except ConnectionFailed:
+        raise problem from None
+    with connection:
+        known = "SELECT 1 FROM pg_database WHERE datname = %s"
+        if connection.execute(known, [settings.dbname]).fetchone():
+            raise problem
+        # template0, because template1 may hold somebody's objects or be in use.
+        create = sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0")
+        try:
+            connection.execute(create.format(sql.Identifier(settings.dbname)))
+        except psycopg.errors.DuplicateDatabase:
+            return False
+        except psycopg.errors.UniqueViolation:
+            return False  # two of us at once, in the same instant
+        except psycopg.errors.InsufficientPrivilege:
+            raise TutormaxError(
+                f"database {settings.dbname} doesn't exist, and this role may not create it",
+                f"ask an administrator for: CREATE DATABASE {settings.dbname}",
+            ) from None
+    return True
+
+
+def state(settings: Settings) -> SchemaState:
+    """Read where the database stands."""
+    with connect(settings) as connection:
+        return schema_state(connection)
+
+
+def upgrade(
+    settings: Settings, target: str = "head", *, wait: float = DEFAULT_WAIT, listener: Listener | None = None
+) -> Migrated:
+    """Run the pending revisions up to `target`: `head`, a revision or `+N`.
+
+    Raises LockTimeout, SchemaNotReady for a database newer than this program, TutormaxError where a table of ours
+    stands without our version table; a failed revision leaves the database at the one before.
+    """
+    told = listener or Listener()
+    with migration_lock(settings, wait, told.waiting) as connection:
+        before = schema_state(connection)
+        if before.newer_than_program:
+            require_head(before)
+        _refuse_foreign_tables(connection, before)
+        if before.pending:
+            _run(settings, lambda config: command.upgrade(config, target), wait, told)
+        after = schema_state(connection)
+    return Migrated(after, tuple(r for r in after.applied if r not in before.applied))
+
+
+def downgrade(
+    settings: Settings, target: str, *, wait: float = DEFAULT_WAIT, listener: Listener | None = None
+) -> Migrated:
+    """Take revisions back down to `target`: `base`, a revision or `-N`. What their tables hold is lost."""
+    told = listener or Listener()
+    with migration_lock(settings, wait, told.waiting) as connection:
+        before = schema_state(connection)
+        if before.newer_than_program:
+            require_head(before)
+        _run(settings, lambda config: command.downgrade(config, target), wait, told)
+        after = schema_state(connection)
+    return Migrated(after, tuple(reversed([r for r in before.applied if r not in after.applied])))
+
+
+def stamp(settings: Settings, target: str, *, wait: float = DEFAULT_WAIT) -> SchemaState:
+    """Record that the database stands at `target` without running anything."""
+    with migration_lock(settings, wait, Listener().waiting) as connection:
+        _run(settings, lambda config: command.stamp(config, target, purge=True), wait, Listener())
+        return schema_state(connection)
+
+
+def drift(settings: Settings) -> list[str]:
+    """List how the database's tables differ from the models; empty when they don't."""
+    with _connection(settings) as connection:
+        context = MigrationContext.configure(connection, opts={"include_name": ours_only, "target_metadata": METADATA})
+        operations = produce_migrations(context, METADATA).upgrade_ops
+    return [] if operations is None else _described(operations)
+
+
+def sql_script(settings: Settings, target: str = "head") -> str:
+    """Write the SQL that would bring the database from where it really stands to `target`."""
+    at = state(settings)
+    if at.newer_than_program:
+        require_head(at)
+    buffer = io.StringIO()
+    config = _config(buffer=buffer)
+    with _alembic_errors():
+        command.upgrade(config, f"{at.current or 'base'}:{target}", sql=True)
+    return buffer.getvalue()
+
+
+def new_revision(settings: Settings, message: str) -> str:
+    """Write a new revision from the difference between the models and the database; give the file's path."""
+    config = _config()
+    with _connection(settings) as connection, _alembic_errors():
+        config.attributes["connection"] = connection
+        script = command.revision(config, message, autogenerate=True)
+    made = script[0] if isinstance(script, list) else script
+    if made is None:
+        raise TutormaxError("nothing was written")
+    return made.path
+
+
+def check_target(target: str) -> None:
+    """Refuse a revision that doesn't exist. Raises UsageError."""
+    if target.lstrip("+-").isdigit() and target[0] in "+-":
+        return
+    if target not in ("head", "heads", "base", *(revision.id for revision in revisions())):
+        raise UsageError(f"there is no revision {target!r}", "list them: tutormax migrate history")
+
+
+METADATA = Base.metadata
+
+
+def ours_only(name: str | None, kind: str, parents: Any) -> bool:
+    """Tell Alembic which tables to compare: ours. Others in the same database are none of our business."""
+    return kind != "table" or name in METADATA.tables
+
+
+@contextmanager
+def online_connection(settings: Settings) -> Iterator[Connection]:
+    """Give env.py a locked connection when it is Alembic's own command that runs it."""
+    with migration_lock(settings, DEFAULT_WAIT, Listener().waiting), _connection(settings) as connection:
+        yield connection
+
+
+def note_applied(ctx: MigrationContext, step: Any) -> None:
+    """Keep, in the revision's own transaction, when it was applied."""
+    if ctx.connection is None or ctx.as_sql:
+        return
+    now = datetime.now(UTC).replace(microsecond=0)
+    driver = driver_connection(ctx.connection)
+    row = driver.execute("SELECT obj_description(to_regclass(%s), 'pg_class')", [VERSION_TABLE]).fetchone()
+    comment = row[0] if row else None
+    for revision in step.up_revision_ids:
+        comment = record_applied(comment, revision, now if step.is_upgrade else None)
+    driver.execute(set_comment(comment or "{}"))
+
+
+def _config(*, buffer: io.StringIO | None = None) -> Config:
+    # In memory, not from a file: `%` in a path or a password means something to configparser, and nothing here.
+    config = Config(output_buffer=buffer, stdout=io.StringIO(), cmd_opts=Namespace(quiet=True))
+    config.set_main_option("script_location", str(script_folder()).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+    config.set_main_option("revision_environment", "true")
+    return config
+
+
+@contextmanager
+def _connection(settings: Settings) -> Iterator[Connection]:
+    """Give an unpooled SQLAlchemy connection whose every transaction waits only briefly for locks."""
+    engine = create_engine(DIALECT, creator=lambda: connect(settings), poolclass=pool.NullPool, hide_parameters=True)
+
+    @event.listens_for(engine, "begin")
+    def wait_briefly(connection: Connection) -> None:
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+
+    with engine.connect() as connection:
+        yield connection
+
+
+def _run(settings: Settings, work: Callable[[Config], None], wait: float, told: Listener) -> None:
+    """Run an Alembic command, again and again while an application holds a lock that it needs."""
+    deadline = time.monotonic() + wait
+    config = _config()
+    config.attributes["listener"] = told
+    while True:
+        try:
+            with _connection(settings) as connection, _alembic_errors():
+                config.attributes["connection"] = connection
+                work(config)
+            return
+        except LockTimeout as problem:
+            if time.monotonic() >= deadline:
+                raise LockTimeout(
+                    f"waited {wait:g} s for a lock that another session holds; nothing is half done",
+                    "see who: tutormax shell -- -c 'SELECT * FROM pg_stat_activity', or wait longer: --wait SECONDS",
+                ) from problem
+            told.waiting("another session uses a table that the revision changes")
+            time.sleep(0.5)
+
+
+@contextmanager
+def _alembic_errors() -> Iterator[None]:
+    """Turn Alembic's and the driver's errors into ours."""
+    try:
+        yield
+    except CommandError as problem:
+        raise UsageError(str(problem), "list the revisions: tutormax migrate history") from None
+    except DBAPIError as problem:
+        raise explain(problem) from problem
+
+
+def _refuse_foreign_tables(connection: psycopg.Connection, before: SchemaState) -> None:
+    """Refuse a database without our schema in which a table already has one of our names."""
+    if before.current is not None:
+        return
+    rows = connection.execute(
+        "SELECT name FROM unnest(%s::text[]) name WHERE to_regclass(quote_ident(name)) IS NOT NULL",
+        [sorted(METADATA.tables)],
+    ).fetchall()
+    if rows:
+        raise TutormaxError(
+            f"this database already has a table {rows[0][0]!r} that tutormax did not make; nothing was changed",
+            "use an empty database, or if the tables are TutorMax's: tutormax migrate stamp REVISION",
+        )
+
+
+def _described(operations: OpContainer) -> list[str]:
+    lines: list[str] = []
+    for operation in operations.ops:
+        if isinstance(operation, OpContainer):
+            lines += _described(operation)
+        else:
+            with suppress(NotImplementedError):
+                difference = operation.to_diff_tuple()
+                lines.append(" ".join(str(part) for part in difference if part is not None))
+    return lines
+
+
+def script_heads() -> tuple[str, ...]:
+    """Ask Alembic which revisions are heads: one, as long as nobody forks the history."""
+    return tuple(ScriptDirectory.from_config(_config()).get_heads())

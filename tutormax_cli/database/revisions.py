@@ -1,0 +1,116 @@
+"""The revisions that this program carries, and the one that a database stands at. Alembic is not needed for this."""
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import LiteralString
+
+import psycopg
+from psycopg import sql
+
+from tutormax_cli.errors import SchemaNotReady
+
+VERSION_TABLE = "alembic_version"
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One migration: its id, which sorts by time, and what it does."""
+
+    id: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaState:
+    """Where a database stands: its revision (None: no schema), when each was applied, what is still to come."""
+
+    current: str | None
+    applied_at: dict[str, datetime]
+    revisions: tuple[Revision, ...]
+
+    @property
+    def head(self) -> str:
+        """The newest revision that this program carries."""
+        return self.revisions[-1].id
+
+    @property
+    def newer_than_program(self) -> bool:
+        """Whether the database stands at a revision that this program doesn't carry."""
+        return self.current is not None and self.current not in {revision.id for revision in self.revisions}
+
+    @property
+    def applied(self) -> tuple[Revision, ...]:
+        """The revisions that the database has, oldest first."""
+        return tuple(revision for revision in self.revisions if self.current and revision.id <= self.current)
+
+    @property
+    def pending(self) -> tuple[Revision, ...]:
+        """The revisions that the database lacks, oldest first."""
+        return self.revisions[len(self.applied) :]
+
+
+@cache
+def script_folder() -> Path:
+    """Find the migration scripts: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    installed = package / "alembic"
+    return installed if installed.is_dir() else package.parent / "alembic"
+
+
+@cache
+def revisions() -> tuple[Revision, ...]:
+    """List the revisions of this program, oldest first; a file is named for its revision, as the template says."""
+    names = sorted(path.stem for path in (script_folder() / "versions").glob("[0-9]*.py"))
+    matches = [re.fullmatch(r"(\d{8}_\d{4})_(\w+)", name) for name in names]
+    return tuple(Revision(match[1], match[2].replace("_", " ")) for match in matches if match)
+
+
+def schema_state(connection: psycopg.Connection) -> SchemaState:
+    """Read where a database stands, without changing it. A table that we may not read counts as an error."""
+    row = connection.execute(
+        "SELECT obj_description(to_regclass(%s), 'pg_class') WHERE to_regclass(%s) IS NOT NULL",
+        [VERSION_TABLE, VERSION_TABLE],
+    ).fetchone()
+    if row is None:
+        return SchemaState(None, {}, revisions())
+    current = connection.execute(f"SELECT max(version_num) FROM {VERSION_TABLE}").fetchone()
+    return SchemaState(current[0] if current else None, _applied_at(row[0]), revisions())
+
+
+def record_applied(comment: str | None, revision: str, at: datetime | None) -> str:
+    """Give the version table's comment once `revision` was applied `at` a time (None: taken back)."""
+    times = {key: value.isoformat() for key, value in _applied_at(comment).items() if key != revision}
+    return json.dumps(times | ({revision: at.isoformat()} if at else {}), sort_keys=True)
+
+
+def set_comment(comment: str) -> sql.Composed:
+    """Compose the statement that keeps `record_applied`'s text on the version table."""
+    statement: LiteralString = "COMMENT ON TABLE {} IS {}"
+    return sql.SQL(statement).format(sql.Identifier(VERSION_TABLE), sql.Literal(comment))
+
+
+def _applied_at(comment: str | None) -> dict[str, datetime]:
+    try:
+        return {key: datetime.fromisoformat(value) for key, value in json.loads(comment or "{}").items()}
+    except (ValueError, AttributeError, TypeError):
+        return {}
+
+
+def require_head(state: SchemaState) -> None:
+    """Refuse a database whose schema this program can't work with. Raises SchemaNotReady."""
+    if state.newer_than_program:
+        raise SchemaNotReady(
+            f"the database is at revision {state.current}, newer than this tutormax (head {state.head})",
+            "install the newer tutormax: pip install --upgrade tutormax",
+        )
+    if state.current is None:
+        raise SchemaNotReady("the database has no TutorMax schema yet", "create it: tutormax init")
+    if state.pending:
+        raise SchemaNotReady(
+            f"the schema is {len(state.pending)} revision(s) behind (at {state.current}, head {state.head})",
+            "bring it up to date: tutormax migrate",
+        )

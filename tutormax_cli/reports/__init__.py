@@ -1,0 +1,1 @@
+"""What a person asks the database, as frozen reports; `render` turns a report into text."""

@@ -1,0 +1,155 @@
+"""What the database holds (rows, sizes, freshness, ratings, tiers, risk levels), and one tutor in figures."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
+from datetime import datetime
+
+from sqlalchemy import func, literal, select, union_all
+from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import Session as OrmSession
+
+from tutormax_cli.database.models import (
+    ChurnPrediction,
+    Intervention,
+    PerformanceTier,
+    RiskLevel,
+    Session,
+    Student,
+    StudentFeedback,
+    Tutor,
+    TutorEvent,
+    TutorPerformanceMetric,
+    TutorStatus,
+)
+from tutormax_cli.database.queries import get_tutor_statistics
+from tutormax_cli.reports.lookup import find_tutor
+from tutormax_cli.reports.report import Column, Fact, Kind, Report, Section, Tone, record
+from tutormax_cli.reports.sql import statement
+from tutormax_cli.reports.words import LEVEL_TONES, TIER_TONES
+
+FRESHNESS: dict[str, InstrumentedAttribute[datetime] | InstrumentedAttribute[datetime | None]] = {
+    Tutor.__tablename__: Tutor.onboarding_date,
+    Student.__tablename__: Student.created_at,
+    Session.__tablename__: Session.actual_start,
+    StudentFeedback.__tablename__: StudentFeedback.submitted_at,
+    TutorPerformanceMetric.__tablename__: TutorPerformanceMetric.calculation_date,
+    ChurnPrediction.__tablename__: ChurnPrediction.prediction_date,
+    Intervention.__tablename__: Intervention.recommended_date,
+    TutorEvent.__tablename__: TutorEvent.event_timestamp,
+}
+"""Of every table, the time that tells how far its data reach."""
+
+RATINGS = ("5", "4", "3", "2", "1")
+RATING_TONES = {"1": Tone.BAD, "2": Tone.WARNING}
+
+
+@dataclass(frozen=True, slots=True)
+class TableFacts:
+    """One table: its rows, its bytes with indexes and TOAST, and its newest time."""
+
+    table: str
+    rows: int
+    bytes: int
+    latest: datetime | None
+
+
+Counts = Mapping[tuple[str, str], int]
+"""Rows by what they are counts of and by value."""
+
+
+def stats(db: OrmSession, as_of: datetime) -> Report:
+    """Count all tables, each read once; tiers and risk levels are those of the newest day until `as_of`."""
+    tables = measure_tables(db)
+    counts = {
+        (of_what, value): rows for of_what, value, rows in db.execute(statement("distributions"), {"as_of": as_of})
+    }
+    levels = [level.value for level in reversed(RiskLevel)]
+    return Report(
+        "stats",
+        "TutorMax database",
+        facts=_totals(tables, counts),
+        sections=(
+            _tables(tables),
+            _distribution("statuses", "Tutors", "status", list(TutorStatus), counts),
+            _distribution("ratings", "Ratings", "rating", RATINGS, counts, RATING_TONES, beside=True),
+            _distribution("tiers", "Tiers (30 days)", "tier", list(PerformanceTier), counts, TIER_TONES),
+            _distribution("levels", "Churn risk", "level", levels, counts, LEVEL_TONES, beside=True),
+        ),
+    )
+
+
+def tutor_stats(db: OrmSession, tutor_id: str, days: int, as_of: datetime) -> Report:
+    """Give one tutor's sessions, ratings, no-shows and reschedules of the `days` days before `as_of`.
+
+    Raises UsageError, naming tutors with a similar id or name, when there is no such tutor.
+    """
+    tutor = find_tutor(db, tutor_id)
+    figures = get_tutor_statistics(db, tutor.tutor_id, days, as_of)
+    facts: list[Fact] = [
+        (Column("total_sessions", "sessions", Kind.INT), figures["total_sessions"]),
+        (Column("average_rating", "average rating", Kind.FLOAT), figures["average_rating"]),
+        (Column("no_shows", "no-shows", Kind.INT), figures["no_shows"]),
+        (Column("reschedules", "reschedules", Kind.INT), figures["reschedules"]),
+    ]
+    return Report(
+        "tutor-stats",
+        tutor.name,
+        facts=(
+            (Column("tutor_id", ""), tutor.tutor_id),
+            (Column("days_back", "days", Kind.INT), days),
+            (Column("as_of", "until", Kind.TIMESTAMP), as_of),
+        ),
+        sections=(record("statistics", facts),),
+    )
+
+
+def measure_tables(db: OrmSession) -> list[TableFacts]:
+    """Count, measure and date every table in one statement."""
+    facts = (
+        select(literal(table), func.count(), func.pg_total_relation_size(table), func.max(moment))
+        for table, moment in FRESHNESS.items()
+    )
+    measured = {row[0]: TableFacts(*row) for row in db.execute(union_all(*facts))}
+    return [measured[table] for table in FRESHNESS]
+
+
+def _tables(tables: Sequence[TableFacts]) -> Section:
+    columns = (
+        Column("table", "table"),
+        Column("rows", "rows", Kind.INT),
+        Column("bytes", "size", Kind.BYTES),
+        Column("latest", "latest", Kind.TIMESTAMP),
+    )
+    return Section("tables", columns, tuple(astuple(table) for table in tables))
+
+
+def _totals(tables: Sequence[TableFacts], counts: Counts) -> tuple[Fact, ...]:
+    ratings = {int(value): counts.get(("rating", value), 0) for value in RATINGS}
+    rated = sum(ratings.values())
+    average = sum(rating * rows for rating, rows in ratings.items()) / rated if rated else None
+    return (
+        (Column("rows", "rows", Kind.INT), sum(table.rows for table in tables)),
+        (Column("bytes", "size", Kind.BYTES), sum(table.bytes for table in tables)),
+        (Column("average_rating", "average rating", Kind.FLOAT), average),
+    )
+
+
+def _distribution(
+    name: str,
+    title: str,
+    of_what: str,
+    values: Sequence[str],
+    counts: Counts,
+    tones: Mapping[str, Tone] | None = None,
+    beside: bool = False,
+) -> Section:
+    """Give the rows and the share of each value, also of those that no row has."""
+    total = sum(counts.get((of_what, value), 0) for value in values)
+    columns = (
+        Column(of_what, of_what, tones=tones or {}),
+        Column("rows", "rows", Kind.INT),
+        Column("share", "share", Kind.PERCENT),
+    )
+    found = [(str(value), counts.get((of_what, value), 0)) for value in values]
+    rows = tuple((value, count, count / total if total else None) for value, count in found)
+    return Section(name, columns, rows, title=title, header=False, beside=beside)

@@ -1,0 +1,68 @@
+"""What a database was seeded with, kept in the database itself so that a dump carries it and a rollback takes it back.
+
+It is a comment on the constraint of tutors.behavioral_archetype, the one column that only synthetic data has. A
+comment on a table or column would count as drift of the schema.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from tutormax_cli.simulation import World
+
+TABLE, CONSTRAINT = "tutors", "ck_tutors_behavioral_archetype"
+
+
+@dataclass(frozen=True, slots=True)
+class Seeded:
+    """One run of `tutormax seed`: its world, and whether it only loaded."""
+
+    world: World
+    raw: bool
+
+    @property
+    def command(self) -> str:
+        """The command line that makes the same rows again, given what was there before."""
+        world = self.world
+        parts = [f"--tutors {world.tutors} --days {world.days} --seed {world.seed}"]
+        parts += [f"--as-of {world.as_of.astimezone(UTC):%Y-%m-%d}"]
+        parts += ["--raw"] * self.raw + ["--append"] * (world.first_tutor > 0)
+        return f"tutormax seed {' '.join(parts)}"
+
+
+def read_seed_record(connection: psycopg.Connection) -> list[Seeded]:
+    """List what the database was seeded with, oldest first; empty where it wasn't, or nothing readable is kept."""
+    row = connection.execute(
+        "SELECT obj_description(oid, 'pg_constraint') FROM pg_constraint"
+        " WHERE conrelid = to_regclass(%s) AND conname = %s",
+        [TABLE, CONSTRAINT],
+    ).fetchone()
+    try:
+        return [_parse(entry) for entry in json.loads((row and row[0]) or "[]")]
+    except (ValueError, TypeError, KeyError):
+        return []
+
+
+def write_seed_record(connection: psycopg.Connection, runs: Sequence[Seeded]) -> None:
+    """Keep the list of runs, within the connection's transaction; an empty list removes it."""
+    text = json.dumps([_entry(run) for run in runs]) if runs else None
+    connection.execute(
+        sql.SQL("COMMENT ON CONSTRAINT {} ON {} IS {}").format(
+            sql.Identifier(CONSTRAINT), sql.Identifier(TABLE), sql.Literal(text)
+        )
+    )
+
+
+def _entry(run: Seeded) -> dict[str, Any]:
+    return asdict(run.world) | {"as_of": run.world.as_of.astimezone(UTC).isoformat(), "raw": run.raw}
+
+
+def _parse(entry: dict[str, Any]) -> Seeded:
+    arguments = dict(entry)
+    raw = bool(arguments.pop("raw"))
+    return Seeded(World(**arguments | {"as_of": datetime.fromisoformat(arguments["as_of"])}), raw)
