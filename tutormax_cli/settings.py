@@ -174,10 +174,10 @@ def _defaults(env: Mapping[str, str]) -> dict[str, str]:
 
 _SCHEME = re.compile(r"postgres(?:ql)?(?:\+\w+)?://", re.IGNORECASE)
 _ADDRESS = re.compile(
-    r"(?P<hosts>[^/?#@]*)(?:/(?P<dbname>[^/?#@]*))?(?:\?(?P<query>[^?#=&]+=[^#]*))?",
+    r"(?P<hosts>[^/?#@]*)(?:/(?P<dbname>[^/?#@]*))?(?:\?(?P<query>[A-Za-z_]+=[^#]*))?",
     re.DOTALL,
 )
-_HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^:\[\]]*)(?::(?P<port>\d{0,5}))?")
+_HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^:\[\]]*)(?::(?P<port>\d{1,5}))?")
 
 
 def parse_url(url: str, source: str) -> dict[str, str]:

@@ -1,8 +1,7 @@
-"""Two consoles: results go to stdout, everything else to stderr. Files, progress bars and questions too."""
+"""Two consoles: results go to stdout, everything else to stderr. Files and progress bars too."""
 
 import os
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -103,23 +102,3 @@ def write_file(path: Path, text: str) -> None:
         with suppress(OSError):
             temporary.unlink()
         raise TutormaxError(f"can't write {path}: {problem.strerror}", "name another file: -o FILE") from None
-
-
-def confirm_loss(losses: Mapping[str, int], *, database: str, local: bool, yes: bool, confirm: str | None) -> None:
-    """Ask before data is lost: what (rows per table), and whether it is meant.
-
-    Without a terminal --yes is needed; where the server is not on this machine also --confirm with the database's
-    name. Raises UsageError where that is missing, TutormaxError where the answer is no.
-    """
-    if confirm is not None and confirm != database:
-        raise UsageError(f"--confirm says {confirm!r}, but the database is {database!r}", "nothing was changed")
-    rows = ", ".join(f"{count:,} {table}" for table, count in losses.items() if count) or "no rows"
-    say(f"This deletes for good, in database {database}: {rows}")
-    if (yes and local) or confirm is not None:
-        return
-    if not sys.stdin.isatty():
-        flag = "--yes" if local else f"--confirm {database}"
-        raise UsageError("no terminal to ask on; nothing was changed", f"if it is meant, add {flag}")
-    answer = err().input(f"Type the database's name ({database}) to go on: ")
-    if answer.strip() != database:
-        raise TutormaxError("not confirmed; nothing was changed")

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tutormax_cli.cli.connect import announce, settings
-from tutormax_cli.cli.console import confirm_loss, emit, next_step, say
+from tutormax_cli.cli.console import emit, next_step, say
+from tutormax_cli.cli.guards import confirm_loss
 from tutormax_cli.cli.options import ConfirmOption, FormatOption, OutputOption, WaitOption, YesOption
 from tutormax_cli.errors import CheckFailed
 from tutormax_cli.reports.render import Format
@@ -60,7 +61,7 @@ def down(
     announce(chosen)
     with connect(chosen) as connection:
         losses = count_rows(connection)
-    confirm_loss(losses, database=chosen.dbname, local=chosen.local, yes=yes, confirm=confirm)
+    confirm_loss(losses, yes=yes, confirm=confirm)
     _tell(downgrade(chosen, target, wait=wait, listener=_listener("taken back")))
     next_step("tutormax migrate status")
 

@@ -21,7 +21,7 @@ def explain(problem: Exception) -> TutormaxError:
         return LockTimeout(f"gave up waiting for another session: {line}", "try again when it is done")
     if state == "42P01":
         return SchemaNotReady(line, "bring the schema up to date: tutormax migrate")
-    if state == "42501":
+    if state in ("42501", "3F000"):
         return TutormaxError(f"this role may not do that: {line}", "use the role that owns the schema")
     if state == "25006":
         return TutormaxError(f"this server is read-only: {line}", "name the primary server")

@@ -47,7 +47,7 @@ from tutormax_cli.settings import Settings
 DEFAULT_WAIT = 60.0
 """Seconds to wait for another migrator, and for the locks of an application, before giving up."""
 
-LOCK_TIMEOUT_MS = 2000
+LOCK_TIMEOUT_MS = 500
 """How long one try may stand in an application's way."""
 
 
