@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Table
 
 from tutormax_cli.columns import Columns
 from tutormax_cli.database.copy.definitions import Definition, definitions
-from tutormax_cli.database.copy.encode import Progress, copy_in
+from tutormax_cli.database.copy.encoding import Progress, copy_in
 from tutormax_cli.database.copy.locks import DEFAULT_WAIT, lock_tables
 from tutormax_cli.database.copy.wire import driver_of
 

@@ -37,6 +37,8 @@ def lock_tables(driver: psycopg.Connection, tables: Sequence[str], mode: str, wa
 
 def _busy_table(driver: psycopg.Connection, order: Sequence[str], mode: str) -> str | None:
     """Lock all tables, or none and give the one that was in use."""
+    before = driver.execute("SHOW lock_timeout").fetchone()
+    assert before is not None
     driver.execute("SAVEPOINT locks")
     driver.execute(f"SET LOCAL lock_timeout = '{TRY_SECONDS}s'".encode())
     for position, table in enumerate(order):
@@ -47,6 +49,7 @@ def _busy_table(driver: psycopg.Connection, order: Sequence[str], mode: str) -> 
             driver.execute("ROLLBACK TO SAVEPOINT locks")
             driver.execute("RELEASE SAVEPOINT locks")
             return table
+    driver.execute("SELECT set_config('lock_timeout', %s, true)", before)
     driver.execute("RELEASE SAVEPOINT locks")
     return None
 
@@ -55,11 +58,11 @@ def _holder(driver: psycopg.Connection, table: str) -> str:
     """Describe a session that holds a lock on the table, as far as our rights let us see it."""
     row = driver.execute(
         """
-        SELECT coalesce(nullif(application_name, ''), backend_type, 'a session'), usename, pid
+        SELECT CASE WHEN application_name = '' THEN backend_type ELSE application_name END, usename, pid
         FROM pg_locks JOIN pg_stat_activity USING (pid)
         WHERE relation = %s::regclass AND granted AND pid <> pg_backend_pid()
         ORDER BY backend_start LIMIT 1
         """,
         [table],
     ).fetchone()
-    return "" if row is None else f" by {row[0]} of {row[1] or 'another user'}, pid {row[2]}"
+    return "" if row is None else f" by {row[0] or 'a session'} of {row[1] or 'another user'}, pid {row[2]}"

@@ -11,6 +11,8 @@ import numpy.typing as npt
 import psycopg
 from sqlalchemy import Connection
 
+from tutormax_cli.database.engine import driver_connection
+
 SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 NULL_LENGTH = -1
@@ -35,8 +37,7 @@ def driver_of(connection: Connection) -> psycopg.Connection:
     """Give the psycopg connection below, in a transaction, and with UTF-8 as the client's encoding until its end."""
     if not connection.in_transaction():
         connection.begin()
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)
+    driver = driver_connection(connection)
     if driver.info.encoding != "utf-8":
         driver.execute("SET LOCAL client_encoding TO 'UTF8'")
     return driver

@@ -46,7 +46,7 @@ def found(data: Path) -> int | None:
     if data.is_symlink():
         raise UsageError(f"{data} is a link", "set TUTORMAX_HOME to the folder around the one it leads to")
     try:
-        version = (data / "PG_VERSION").read_text(encoding="ascii", errors="replace").strip()
+        version = (data / "PG_VERSION").read_text(encoding="utf-8", errors="replace").strip()
     except FileNotFoundError:
         if not data.exists() or not any(data.iterdir()):
             return None

@@ -33,6 +33,9 @@ SLICE_BYTES = 4 << 20
 
 MAX_SLICE_ROWS = 1 << 16
 
+EARLIEST = np.iinfo(np.int64).min + 1
+"""A timestamp that the server refuses; one less would mean -infinity."""
+
 Progress = Callable[[int], None]
 """Told, after each slice, how many more rows have been sent."""
 
@@ -165,8 +168,8 @@ def _integers(column: Array) -> _Field:
     """Encode int4; ValueError for a number that it can't hold."""
     numbers = np.ma.getdata(column)
     if numbers.dtype.itemsize >= 4 and numbers.dtype != np.int32:
-        narrow = numbers.astype(np.int32)
-        if not np.ma.all(np.ma.array(narrow == numbers, mask=np.ma.getmask(column))):
+        wrong = np.ma.array(numbers.astype(np.int32) != numbers, mask=np.ma.getmask(column))
+        if wrong.filled(False).any():
             raise ValueError("a number is too large for an integer column")
     return _fixed(column, np.dtype(">i4"))
 
@@ -186,7 +189,7 @@ def _timestamps(column: Array) -> _Field:
 
     def values(rows: slice) -> tuple[Array, Lengths | None]:
         times = np.ma.filled(column[rows].astype("datetime64[us]"), np.datetime64("NaT"))
-        microseconds = np.maximum(times.view(np.int64), np.iinfo(np.int64).min + EPOCH_MICROSECONDS)
+        microseconds = np.maximum(times.view(np.int64), EARLIEST + EPOCH_MICROSECONDS)
         return microseconds - EPOCH_MICROSECONDS, _lengths(8, np.isnat(times))
 
     return _Field(np.dtype(">i8"), values)

@@ -11,6 +11,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import psycopg
+from psycopg.abc import Buffer
+from psycopg.types.numeric import FloatDumper
 from sqlalchemy import Connection, Select
 
 from tutormax_cli.columns import Coded, Column
@@ -53,19 +55,25 @@ def copy_out(connection: Connection, statement: Select[Any]) -> dict[str, Column
     libpq. Raises TypeError for other types: cast a numeric to float.
     """
     compiled = statement.compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
-    parameters = compiled.params
-    # psycopg turns the doubled percent signs of SQLAlchemy back only where there are parameters to fill in.
-    query = compiled.string if parameters else compiled.string.replace("%%", "%")
     with psycopg.ClientCursor(driver_of(connection)) as cursor:
-        cursor.execute(f"SELECT * FROM ({query}) AS result LIMIT 0", parameters)
+        cursor.adapters.register_dumper(float, _Float8Dumper)
+        query = cursor.mogrify(compiled.string, compiled.params)
+        cursor.execute(f"SELECT * FROM ({query}) AS result LIMIT 0".encode())
         names = [column.name for column in cursor.description or ()]
         kinds = [_kind(column.name, column.type_code) for column in cursor.description or ()]
-        with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT binary)", parameters) as copy:
+        with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT binary)".encode()) as copy:
             blocks = [_decode(rows, kinds) for rows in _blocks(copy)]
     return {
         name: kind.finish(*map(np.concatenate, zip(*(block[position] for block in blocks), strict=True)))
         for position, (name, kind) in enumerate(zip(names, kinds, strict=True))
     }
+
+
+class _Float8Dumper(FloatDumper):
+    """Writes a float as float8, as a bound parameter is; bare digits would be a numeric to PostgreSQL."""
+
+    def quote(self, obj: float) -> Buffer:
+        return bytes(super().quote(obj)) + b"::float8"
 
 
 def _kind(name: str, oid: int) -> _Kind:
