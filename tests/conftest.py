@@ -49,7 +49,7 @@ class Server:
         keywords = connection_keywords(self.settings)
         return replace(self.settings, keywords={**keywords, "dbname": name}, source="tests")
 
-    def execute(self, statement: sql.Composable) -> None:
+    def execute(self, statement: sql.Composed) -> None:
         with connect(self.settings, dbname="postgres", autocommit=True) as connection:
             connection.execute(statement)
 

@@ -122,7 +122,7 @@ def test_a_url_that_cannot_be_read_is_refused_without_being_shown(url: str) -> N
 )
 def test_settings_out_of_range_are_refused(variable: str, value: str) -> None:
     with pytest.raises(UsageError, match=variable):
-        load(**{variable: value})
+        load_settings(environ={variable: value}, directory=NOWHERE)
 
 
 def test_time_limits_give_way_to_libpq_variables() -> None:

@@ -25,8 +25,8 @@ COMMANDS = {
         "stats": "Count what the database holds and say how fresh it is.",
     },
     "Insight": {
-        "evaluate": "Compute every tutor's performance over 7, 30 and 90 days.",
-        "predict": "Score every tutor's risk to leave, and what goes with it.",
+        "evaluate": "Compute every active tutor's metrics over 7, 30 and 90 days, and their tiers.",
+        "predict": "Score every active tutor's risk to leave, 0 to 100, and keep what goes with the score.",
         "risk-report": "Show who is about to leave, what goes with it and what to do.",
     },
 }
@@ -113,11 +113,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app_command().main(args=arguments, prog_name="tutormax", standalone_mode=False)
         sys.stdout.flush()
-        return code if isinstance(code, int) else 0
+        # Typer turns Ctrl-C into this exit code before we see it.
+        return _show_interrupted() if code == INTERRUPTED else int(code or 0)
     except typer.TyperException as problem:
         return _show_usage(problem)
     except (KeyboardInterrupt, typer.Abort):
-        return _show("interrupted; what was not finished was taken back", None, INTERRUPTED)
+        return _show_interrupted()
     except BrokenPipeError:
         # Whoever read our output has seen enough. Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -154,6 +155,10 @@ def _show_usage(problem: typer.TyperException) -> int:
     command = context.command_path if context else "tutormax"
     message = " ".join(problem.format_message().split())
     return _show(f"error: {message[:1].lower()}{message[1:]}", f"see {command} --help", problem.exit_code)
+
+
+def _show_interrupted() -> int:
+    return _show("interrupted; what was not finished was taken back", None, INTERRUPTED)
 
 
 def _show(line: str, hint: str | None, code: int) -> int:

@@ -78,8 +78,8 @@ def emit(report: Report, format: Format, output: Path | None) -> None:
         write_file(output, render(report, format))
         say(f"written to {output}")
         return
-    terminal = sys.stdout.isatty()
-    shown = render(report, format, width=out().width if terminal else None, color=out().color_system is not None)
+    width = out().width if sys.stdout.isatty() else None
+    shown = render(report, format, width=width, color=out().is_terminal and not out().no_color)
     sys.stdout.write(shown)
     sys.stdout.flush()
 

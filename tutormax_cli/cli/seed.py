@@ -1,18 +1,24 @@
 """`tutormax seed`: a synthetic tutoring company, the same for the same arguments."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, time
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tutormax_cli.cli.connect import database_session
-from tutormax_cli.cli.options import AsOf, ConfirmOption, YesOption
+from tutormax_cli.cli.console import next_step, out, progress, say
+from tutormax_cli.cli.guards import confirm_loss
+from tutormax_cli.cli.options import ConfirmOption, YesOption, parse_time
 from tutormax_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from tutormax_cli.seeding import Listener, Mode
+    from tutormax_cli.simulation import World
 
 
 def seed(
@@ -23,7 +29,16 @@ def seed(
     seed: Annotated[
         int, typer.Option("--seed", metavar="N", min=0, max=2**63 - 1, help="Another number makes another company.")
     ] = 42,
-    as_of: AsOf = None,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(
+            "--as-of",
+            parser=parse_time,
+            metavar="DATE",
+            help="The day at whose midnight (UTC) the history ends.",
+            show_default="today",
+        ),
+    ] = None,
     append: Annotated[bool, typer.Option("--append", help="Add more tutors to those that are there.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Delete all rows of all tables first.")] = False,
     raw: Annotated[bool, typer.Option("--raw", help="Load only: no evaluation, no predictions.")] = False,
@@ -34,7 +49,7 @@ def seed(
     """Fill the database with a realistic synthetic tutoring company.
 
     The same tutors, days, seed and as-of give the same rows on every machine. All or nothing: whatever goes wrong, the
-    database stays as it was. Without --as-of the history ends at today's midnight UTC.
+    database stays as it was.
     """
     from tutormax_cli.seeding import Mode
     from tutormax_cli.simulation import World
@@ -53,10 +68,13 @@ def seed(
 
 
 def _held(db: "Session") -> Mapping[str, int]:
+    """Count the rows of every table."""
     from tutormax_cli.database.engine import driver_connection
     from tutormax_cli.database.queries import count_rows
 
-    return count_rows(driver_connection(db.connection()))
+    held = count_rows(driver_connection(db.connection()))
+    db.rollback()  # No transaction stays open while somebody thinks about a question.
+    return held
 
 
 def _tell_plan(world: "World", mode: "Mode", held: Mapping[str, int]) -> None:
@@ -72,7 +90,9 @@ def _tell_plan(world: "World", mode: "Mode", held: Mapping[str, int]) -> None:
         refuse_rows(held)
     fate = {"append": "Kept", "replace": "Deleted"}.get(mode)
     if fate and any(held.values()):
-        out().print(f"{fate}: " + ", ".join(f"{rows:,} {table}" for table, rows in held.items() if rows))
+        out().print(
+            f"{fate}: " + ", ".join(f"{rows:,} {table}" for table, rows in held.items() if rows), soft_wrap=True
+        )
     say("nothing was changed")
 
 
@@ -83,21 +103,20 @@ def _guard(mode: "Mode", held: Mapping[str, int], yes: bool, confirm: str | None
     if mode == "refuse":
         refuse_rows(held)
     if mode == "replace" and any(held.values()):
-        chosen = settings()
-        confirm_loss(held, database=chosen.dbname, local=chosen.local, yes=yes, confirm=confirm)
+        confirm_loss(held, yes=yes, confirm=confirm)
 
 
 def _run(db: "Session", world: "World", mode: "Mode", raw: bool) -> None:
     from tutormax_cli.seeding import seed
 
     started = monotonic()
-    with _shown(world) as listener:
+    with _shown() as listener:
         summary = seed(db, world, mode, raw=raw, listener=listener)
         listener.step("commit")
         db.commit()
     total = sum(summary.rows.values())
-    out().print(f"Seeded {_described(world)}: {total:,} rows in {monotonic() - started:.1f} s")
-    out().print(f"Again, byte for byte: {summary.run.command}")
+    out().print(f"Seeded {_described(world)}: {total:,} rows in {monotonic() - started:.1f} s", soft_wrap=True)
+    out().print(f"Again, byte for byte: {summary.run.command}", soft_wrap=True)
     next_step("tutormax evaluate" if raw else "tutormax risk-report")
 
 
@@ -106,21 +125,22 @@ def _described(world: "World") -> str:
 
 
 @contextmanager
-def _shown(world: "World") -> Iterator["Listener"]:
+def _shown() -> Iterator["Listener"]:
     """Show a bar per table and, below, what is being done now; give the listener that moves them."""
     from tutormax_cli.seeding import Listener
-    from tutormax_cli.simulation import expected_rows
 
     started = monotonic()
     with progress() as shown:
-        bars = {name: shown.add_task(name, total=rows, rate="") for name, rows in expected_rows(world).items()}
-        work = shown.add_task("", total=None, visible=False, rate="")
+        bars = {"": shown.add_task("preparing", total=None, rate="")}
+
+        def expected(tables: Mapping[str, int]) -> None:
+            bars.update({table: shown.add_task(table, total=rows, rate="") for table, rows in tables.items()})
 
         def loaded(table: str, rows: int) -> None:
             done = shown.tasks[bars[table]].completed + rows
             shown.update(bars[table], advance=rows, rate=f"{done / (monotonic() - started) / 1000:,.0f}k rows/s")
 
         def step(what: str) -> None:
-            shown.update(work, description=what, visible=True)
+            shown.update(bars[""], description=what)
 
-        yield Listener(loaded, step)
+        yield Listener(expected, loaded, step)

@@ -36,12 +36,15 @@ def count_rows(connection: psycopg.Connection) -> dict[str, int]:
         "SELECT name FROM unnest(%s::text[]) name WHERE to_regclass(quote_ident(name)) IS NOT NULL", [names]
     ).fetchall()
     existing = {row[0] for row in found}
+    if not existing:
+        return {}
     counts = sql.SQL(" UNION ALL ").join(
         sql.SQL("SELECT {}, count(*) FROM {}").format(sql.Literal(name), sql.Identifier(name))
         for name in names
         if name in existing
     )
-    return dict(connection.execute(counts).fetchall()) if existing else {}
+    counted = dict(connection.execute(counts).fetchall())
+    return {name: counted[name] for name in names if name in counted}
 
 
 class TutorStatistics(TypedDict):

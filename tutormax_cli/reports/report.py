@@ -77,7 +77,8 @@ class Column:
     `flexible` text gives way first when a terminal is narrow: it is cut with an ellipsis, or with `wrap` goes on
     in the next line. `labels` are the words for stored values, `tones` their colours. `rising` is how a positive
     change strikes the reader. `digits` follow the decimal point (default: 2 for FLOAT, 0 for PERCENT). `bounds` are
-    the values that the lowest and the highest bar of a SPARK stand for (default: 0 and the greatest value).
+    the values that the lowest and the highest bar of a SPARK stand for (default: 0 and the greatest value). `separator`
+    stands between the texts of a LIST for people; of a flexible list that is cut, whole texts stay.
     """
 
     key: str
@@ -93,6 +94,7 @@ class Column:
     tones: Mapping[str, Tone] = field(default_factory=dict)
     rising: Tone = Tone.BAD
     bounds: tuple[float, float] | None = None
+    separator: str = ", "
 
 
 Fact = tuple[Column, Value]

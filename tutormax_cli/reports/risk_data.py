@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import text
 from sqlalchemy.orm import Session as OrmSession
 
 from tutormax_cli.database.models import RiskLevel
@@ -70,7 +71,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Whom the report is to show: scores from `min_score` up, at most `limit` in each section, of one level or subject."""
+    """Whom the report is to show: scores from `min_score` up, `limit` in each section, of one level or subject."""
 
     min_score: int = RiskLevel.HIGH.floor
     limit: int = 20
@@ -78,19 +79,64 @@ class Selection:
     subject: str | None = None
 
 
-def read_moments(db: OrmSession, as_of: datetime) -> Moments:
-    """Find the times that a report as of `as_of` is about."""
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """All that the report says: when, how many tutors per level, and the tutors of the two sections."""
+
+    moments: Moments
+    levels: tuple[LevelCount, ...]
+    standings: tuple[Standing, ...]
+    selection: Selection
+
+    @property
+    def queue(self) -> list[Standing]:
+        """The tutors to call, highest score first."""
+        return [tutor for tutor in self.standings if not tutor.silent]
+
+    @property
+    def silent(self) -> list[Standing]:
+        """The tutors who fell silent, highest score first."""
+        return [tutor for tutor in self.standings if tutor.silent]
+
+    @property
+    def calibrated(self) -> bool | None:
+        """Whether every score comes with probabilities; None without scores."""
+        return self.tutors == sum(count.calibrated for count in self.levels) if self.tutors else None
+
+    @property
+    def tutors(self) -> int:
+        """The active tutors who have a prediction."""
+        return sum(count.tutors for count in self.levels)
+
+    def at_or_above(self, floor: RiskLevel) -> int:
+        """Count the tutors of a level and of those above it."""
+        return sum(count.tutors for count in self.levels if RiskLevel(count.risk_level).floor >= floor.floor)
+
+
+def assess(db: OrmSession, as_of: datetime, selection: Selection) -> Assessment:
+    """Read the report of the newest predictions until `as_of`, on the tutors who were active then.
+
+    Everything else (silence, bookings, tiers, interventions) is told as of those predictions.
+    """
+    # Compiling these statements takes longer than running them.
+    db.execute(text("SET LOCAL jit = off"))
+    moments = _moments(db, as_of)
+    if moments.latest is None:
+        return Assessment(moments, (), (), selection)
+    levels, standings = _levels(db, as_of, moments), _standings(db, as_of, moments.latest, selection)
+    return Assessment(moments, tuple(levels), tuple(standings), selection)
+
+
+def _moments(db: OrmSession, as_of: datetime) -> Moments:
     return Moments(*db.execute(statement("risk_moments"), {"as_of": as_of}).one())
 
 
-def read_levels(db: OrmSession, as_of: datetime, moments: Moments) -> list[LevelCount]:
-    """Count the tutors active at `as_of` per risk level, then those of the earlier prediction."""
+def _levels(db: OrmSession, as_of: datetime, moments: Moments) -> list[LevelCount]:
     parameters = {"latest": moments.latest, "previous": moments.previous}
     return [LevelCount(*row) for row in db.execute(statement_on_active("risk_levels", as_of), parameters)]
 
 
-def read_standings(db: OrmSession, as_of: datetime, latest: datetime, selection: Selection) -> list[Standing]:
-    """Read the tutors to show, the queue first and then the silent, each ranked."""
+def _standings(db: OrmSession, as_of: datetime, latest: datetime, selection: Selection) -> list[Standing]:
     parameters = {
         "latest": latest,
         "min_score": selection.min_score,

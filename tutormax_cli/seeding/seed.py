@@ -38,8 +38,9 @@ class Mode(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """What a seeding tells while it runs: rows loaded (table, how many more), and what it is doing now."""
+    """What a seeding tells: rows expected by table, rows loaded (table, how many more), what it is doing now."""
 
+    expected: Callable[[Mapping[str, int]], None] = lambda rows: None
     loaded: Callable[[str, int], None] = lambda table, rows: None
     step: Callable[[str], None] = lambda what: None
 
@@ -63,19 +64,22 @@ def seed(
     listener = listener or Listener()
     connection = db.connection()
     driver = driver_connection(connection)
-    expected = sum(expected_rows(world).values())
+    expected = expected_rows(world)
+    listener.expected(expected)
     tables = Base.metadata.sorted_tables
-    with bulk_load(connection, tables, expected, replace=mode is Mode.REPLACE, step=listener.step) as load:
+    with bulk_load(
+        connection, tables, sum(expected.values()), replace=mode is Mode.REPLACE, step=listener.step
+    ) as load:
         if mode is Mode.REFUSE:
             refuse_rows(count_rows(driver))
         if mode is Mode.APPEND:
-            world = replace(world, first_tutor=_next_tutor(driver))
+            world = replace(world, first_tutor=_synthetic_tutors(driver))
         run = Seeded(world, raw)
         rows = _load(load, world, listener)
         write_seed_record(driver, [*(read_seed_record(driver) if mode is Mode.APPEND else []), run])
     if not raw:
         rows += _conclude(db, world, listener)
-    return SeedSummary(run, {name: rows[name] for name in count_order(rows)})
+    return SeedSummary(run, {table.name: rows[table.name] for table in tables if rows[table.name]})
 
 
 def refuse_rows(held: Mapping[str, int]) -> None:
@@ -83,11 +87,6 @@ def refuse_rows(held: Mapping[str, int]) -> None:
     if any(held.values()):
         what = ", ".join(f"{rows:,} {table}" for table, rows in held.items() if rows)
         raise TutormaxError(f"the database already holds rows: {what}", "add to them: --append; start over: --replace")
-
-
-def count_order(rows: Mapping[str, int]) -> list[str]:
-    """Give the tables that got rows, in the order of the schema."""
-    return [table.name for table in Base.metadata.sorted_tables if rows.get(table.name)]
 
 
 def _load(load: BulkLoad, world: World, listener: Listener) -> Counter[str]:
@@ -108,10 +107,10 @@ def _made_ahead(items: Iterator[T]) -> Iterator[T]:
             yield item
 
 
-def _next_tutor(driver: psycopg.Connection) -> int:
-    """Give the number after the highest of the synthetic tutors that are there, 0 where there is none."""
+def _synthetic_tutors(driver: psycopg.Connection) -> int:
+    """Give the highest number in the ids of the tutors that are there: the next one's, counted from 0."""
     row = driver.execute(
-        "SELECT coalesce(max(substring(tutor_id FROM '^tutor_([0-9]+)$')::bigint) + 1, 0) FROM tutors"
+        "SELECT coalesce(max(substring(tutor_id FROM '^tutor_([0-9]{1,15})$')::bigint), 0) FROM tutors"
     ).fetchone()
     assert row is not None
     return int(row[0])
@@ -124,7 +123,7 @@ def _conclude(db: OrmSession, world: World, listener: Listener) -> Counter[str]:
     rows["tutor_performance_metrics"] = evaluate(db, world.as_of).rows
     for as_of in prediction_dates(world):
         listener.step(f"prediction for {as_of:%Y-%m-%d}")
-        rows["churn_predictions"] += predict(db, as_of).rows
+        rows["churn_predictions"] += predict(db, as_of).tutors
     return rows
 
 

@@ -25,6 +25,7 @@ from tutormax_cli.database.copy.wire import (
     Array,
     Bytes,
     Lengths,
+    copying,
     driver_of,
 )
 
@@ -61,8 +62,8 @@ def copy_out(connection: Connection, statement: Select[Any]) -> dict[str, Column
         cursor.execute(f"SELECT * FROM ({query}) AS result LIMIT 0".encode())
         names = [column.name for column in cursor.description or ()]
         kinds = [_kind(column.name, column.type_code) for column in cursor.description or ()]
-        with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT binary)".encode()) as copy:
-            blocks = [_decode(rows, kinds) for rows in _blocks(copy)]
+    with copying(connection, f"COPY ({query}) TO STDOUT (FORMAT binary)".encode()) as copy:
+        blocks = [_decode(rows, kinds) for rows in _blocks(copy)]
     return {
         name: kind.finish(*map(np.concatenate, zip(*(block[position] for block in blocks), strict=True)))
         for position, (name, kind) in enumerate(zip(names, kinds, strict=True))

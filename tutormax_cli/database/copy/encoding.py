@@ -25,7 +25,7 @@ from tutormax_cli.database.copy.wire import (
     TRAILER,
     Array,
     Lengths,
-    driver_of,
+    copying,
 )
 
 SLICE_BYTES = 4 << 20
@@ -64,7 +64,7 @@ def copy_in(
         sql.SQL(", ").join(map(sql.Identifier, columns)),
         sql.SQL(", FREEZE" if freeze else ""),
     )
-    with driver_of(connection).cursor() as cursor, cursor.copy(statement) as copy:
+    with copying(connection, statement) as copy:
         copy.write(SIGNATURE)
         for rows, buffer in _slices(columns, table):
             copy.write(buffer)

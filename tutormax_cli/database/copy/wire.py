@@ -4,11 +4,15 @@ A stream is SIGNATURE, rows, TRAILER. A row is a 16-bit count of fields, then fo
 NULL) and the value, all big-endian. Source: the PostgreSQL manual, COPY, "Binary Format".
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import psycopg
+from psycopg import sql
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection
 
 from tutormax_cli.database.engine import driver_connection
@@ -41,3 +45,18 @@ def driver_of(connection: Connection) -> psycopg.Connection:
     if driver.info.encoding != "utf-8":
         driver.execute("SET LOCAL client_encoding TO 'UTF8'")
     return driver
+
+
+@contextmanager
+def copying(connection: Connection, statement: bytes | sql.Composed) -> Iterator[psycopg.Copy]:
+    """Run a COPY statement in the connection's transaction."""
+    driver = driver_of(connection)
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            yield copy
+    except BaseException:
+        # Ctrl-C can strike within the protocol, and then not even ROLLBACK gets through; the server does that
+        # itself for a connection that is closed.
+        if driver.info.transaction_status == TransactionStatus.ACTIVE:
+            connection.invalidate()
+        raise

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import TypeAlias, Union
 
-from tutormax_cli.reports.report import Column, Kind, Value
+from tutormax_cli.reports.report import Column, Kind, Report, Value
 
 Plain: TypeAlias = Union[str, int, float, list["Plain"], None]  # noqa: UP007 (it names itself)
 """A value as JSON has it."""
@@ -43,17 +43,21 @@ def plain(value: Value) -> Plain:
 
 def shown(column: Column, value: Value) -> str:
     """Give a cell as people read it, in one line of harmless text."""
-    if value is None or _is_absent(value):
+    if _is_absent(value) or value == ():
         return column.absent
     text = _SHOWN[column.kind](column, value) if column.kind in _SHOWN else str(value)
     return harmless(column.labels.get(text, text))
 
 
 def phrase(column: Column, value: Value) -> str:
-    """Give a fact as it stands in a line: label and value, or for a flag "calibrated" or "not calibrated"."""
-    if column.kind is Kind.FLAG and value is not None:
-        return column.label if value else f"not {column.label}"
-    return f"{column.label} {shown(column, value)}".strip()
+    """Give a fact as it stands in a line: label and value."""
+    return f"{harmless(column.label)} {shown(column, value)}".strip()
+
+
+def headline(report: Report) -> list[str]:
+    """Give the title and every fact that has something to say."""
+    phrases = (phrase(column, value) for column, value in report.facts)
+    return [harmless(report.title), *filter(None, phrases)]
 
 
 def _is_absent(value: Value) -> bool:
@@ -135,7 +139,7 @@ def _seconds(column: Column, value: Value) -> str:
 
 def _list(column: Column, value: Value) -> str:
     items = value if isinstance(value, tuple) else (value,)
-    return ", ".join(column.labels.get(str(item), str(item)) for item in items)
+    return column.separator.join(column.labels.get(str(item), str(item)) for item in items)
 
 
 def _spark(column: Column, value: Value) -> str:

@@ -17,15 +17,21 @@ def fit(columns: Sequence[Column], natural: Sequence[int], room: int | None) -> 
     """
     if room is None:
         return dict(enumerate(natural))
-    chosen = _chosen(columns, natural, room)
-    widths = {index: natural[index] for index in chosen}
-    spare = room - _total(list(widths.values()))
-    return widths if spare >= 0 else _narrowed(widths, _flexible(columns, chosen), -spare)
-
-
-def _chosen(columns: Sequence[Column], natural: Sequence[int], room: int) -> list[int]:
-    """Take the columns that always show, then the others by priority until one has no room."""
     claims = [_claim(column, width) for column, width in zip(columns, natural, strict=True)]
+    chosen = _chosen(columns, claims, room)
+    widths = {index: natural[index] for index in chosen}
+    flexible = _flexible(columns, chosen)
+    excess = _total(list(widths.values())) - room
+    if excess <= 0:
+        return widths
+    claimed = {index: claims[index] for index in flexible}
+    narrowest = {index: min(NARROWEST, widths[index]) for index in flexible}
+    enough = sum(widths[index] - claimed[index] for index in flexible) >= excess
+    return _narrowed(widths, claimed if enough else narrowest, excess)
+
+
+def _chosen(columns: Sequence[Column], claims: Sequence[int], room: int) -> list[int]:
+    """Take the columns that always show, then the others by priority until one has no room."""
     chosen = [index for index, column in enumerate(columns) if column.priority == 0]
     optional = [index for index, column in enumerate(columns) if column.priority > 0]
     for index in sorted(optional, key=lambda index: columns[index].priority):
@@ -36,7 +42,7 @@ def _chosen(columns: Sequence[Column], natural: Sequence[int], room: int) -> lis
 
 
 def _claim(column: Column, natural: int) -> int:
-    """Give the width that a column must keep before an optional one is let in."""
+    """Give the width that a column keeps before an optional one is let in, and while it can afterwards."""
     return min(natural, max(column.min_width, NARROWEST)) if column.flexible else natural
 
 
@@ -50,10 +56,12 @@ def _flexible(columns: Sequence[Column], chosen: Sequence[int]) -> list[int]:
     return declared or [index for index in chosen if columns[index].kind in (Kind.TEXT, Kind.LIST)]
 
 
-def _narrowed(widths: Mapping[int, int], flexible: Sequence[int], excess: int) -> dict[int, int]:
-    """Lower the widest of the flexible columns, level with the next widest, until the excess is gone."""
-    room = sum(widths[index] for index in flexible) - excess
-    cap = NARROWEST
-    while sum(min(widths[index], cap + 1) for index in flexible) <= room:
-        cap += 1
-    return {index: min(width, cap) if index in flexible else width for index, width in widths.items()}
+def _narrowed(widths: Mapping[int, int], least: Mapping[int, int], excess: int) -> dict[int, int]:
+    """Lower the widest columns of those in `least`, level with the next widest, until the excess is gone."""
+
+    def lowered(cap: int) -> dict[int, int]:
+        return {index: max(least[index], min(widths[index], cap)) for index in least}
+
+    room = sum(widths[index] for index in least) - excess
+    cap = max((cap for cap in range(max(widths.values()) + 1) if sum(lowered(cap).values()) <= room), default=0)
+    return {**widths, **lowered(cap)}

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from tutormax_cli.reports.render.cells import harmless, phrase, shown
+from tutormax_cli.reports.render.cells import harmless, headline, phrase, shown
 from tutormax_cli.reports.report import NUMERIC, Layout, Report, Section
 
 # An underscore within a word opens nothing, so ids stay readable.
@@ -12,9 +12,10 @@ _SPECIAL = re.compile(r"[\\`*\[\]<>|~&$]|(?<!\w)_|_(?!\w)")
 
 def render(report: Report, *, width: int | None = None, color: bool = False) -> str:
     """Give the whole report: title, facts, every section, notes."""
-    blocks = [f"# {_escaped(harmless(report.title))}"]
-    if report.facts:
-        blocks.append(" · ".join(_escaped(phrase(column, value)) for column, value in report.facts))
+    title, *facts = headline(report)
+    blocks = [f"# {_escaped(title)}"]
+    if facts:
+        blocks.append(" · ".join(map(_escaped, facts)))
     for section in report.sections:
         if section.title:
             blocks.append(f"## {_escaped(harmless(section.title))}")

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
@@ -10,12 +11,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from tutormax_cli.reports.render.cells import harmless, phrase, shown
+from tutormax_cli.reports.render.cells import harmless, headline, phrase, shown
 from tutormax_cli.reports.render.fit import GAP, fit
 from tutormax_cli.reports.report import NUMERIC, Column, Fact, Kind, Layout, Report, Section, Tone, Value
 
 INDENT = 2
 BESIDE_GAP = 6
+SEPARATOR = " · "
+NEXT_LINE = "\n" + " " * INDENT
 
 _STYLES = {Tone.PLAIN: "", Tone.GOOD: "green", Tone.NOTICE: "cyan", Tone.WARNING: "yellow", Tone.BAD: "bold red"}
 _OPPOSITE = {Tone.BAD: Tone.GOOD, Tone.GOOD: Tone.BAD}
@@ -25,7 +28,7 @@ _ENDLESS = 100_000
 def render(report: Report, *, width: int | None = None, color: bool = False) -> str:
     """Give the report as lines of at most `width` cells, or as long as they need to be."""
     console = _console(width, color)
-    console.print(_headline(report))
+    console.print(_headline(report, width))
     for sections in _groups(report.sections):
         for block in _side_by_side([_block(section, width) for section in sections], console):
             console.print()
@@ -55,10 +58,15 @@ def _text_of(console: Console) -> str:
     return console.file.getvalue()
 
 
-def _headline(report: Report) -> Text:
-    line = Text(harmless(report.title), style="bold")
-    for column, value in report.facts:
-        line.append(f" · {phrase(column, value)}", style="not bold")
+def _headline(report: Report, width: int | None) -> Text:
+    """Set title and facts in one line, or in as many as they need, broken between facts."""
+    title, *facts = headline(report)
+    line = Text(title, style="bold")
+    used = cell_len(title)
+    for fact in facts:
+        fits = width is None or used + len(SEPARATOR) + cell_len(fact) <= width
+        used = used + len(SEPARATOR) + cell_len(fact) if fits else INDENT + cell_len(fact)
+        line.append(f"{SEPARATOR if fits else NEXT_LINE}{fact}", style="not bold")
     return line
 
 
@@ -110,6 +118,7 @@ def _record(facts: Iterable[Fact]) -> Table:
 
 
 def _table(section: Section, room: int | None) -> Table:
+    section = _without_empty(section)
     cells = [[_cell(*fact) for fact in zip(section.columns, row, strict=True)] for row in section.rows]
     texts = [[cell.plain for cell in row] for row in cells]
     labels = [harmless(column.label) if section.header else "" for column in section.columns]
@@ -125,13 +134,36 @@ def _table(section: Section, room: int | None) -> Table:
             no_wrap=not column.wrap,
             overflow="fold" if column.wrap else "ellipsis",
         )
-    for row in cells:
-        table.add_row(*(row[index] for index in widths))
+    for values, row in zip(section.rows, cells, strict=True):
+        table.add_row(*(_cut(section.columns[i], values[i], row[i], width) for i, width in widths.items()))
     return table
+
+
+def _without_empty(section: Section) -> Section:
+    """Leave out the optional columns that have nothing to say."""
+    kept = [
+        index
+        for index, column in enumerate(section.columns)
+        if column.priority == 0 or any(row[index] not in (None, ()) for row in section.rows)
+    ]
+    rows = tuple(tuple(row[index] for index in kept) for row in section.rows)
+    return replace(section, columns=tuple(section.columns[index] for index in kept), rows=rows)
 
 
 def _cell(column: Column, value: Value) -> Text:
     return Text(shown(column, value), style=_style(column, value))
+
+
+def _cut(column: Column, value: Value, text: Text, width: int) -> Text:
+    """Shorten a list that is too long by whole items, so that what stays can be read; others are cut as they come."""
+    if column.kind is not Kind.LIST or column.wrap or not isinstance(value, tuple) or text.cell_len <= width:
+        return text
+    for count in range(len(value) - 1, 0, -1):
+        shorter = f"{shown(column, value[:count])}{column.separator}…"
+        if cell_len(shorter) <= width:
+            return Text(shorter)
+    first = shown(column, value[:1])
+    return Text(first) if cell_len(first) <= width else text
 
 
 def _style(column: Column, value: Value) -> str:

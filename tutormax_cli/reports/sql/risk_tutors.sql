@@ -10,10 +10,12 @@ standing AS (
   SELECT active.*, p.churn_score, p.risk_level, p.window_7day_probability, p.window_30day_probability,
          p.window_90day_probability, p.contributing_factors, coalesce(last_week.booked, 0) AS booked_last_7_days,
          last_week.held_one IS NOT TRUE AND (
-           last_week.booked > 0
-           OR EXISTS (SELECT FROM sessions AS earlier
-                       WHERE earlier.tutor_id = active.tutor_id AND earlier.scheduled_start < :latest
-                         AND earlier.actual_start IS NOT NULL)) AS silent
+           last_week.tutor_id IS NOT NULL
+           -- A scalar subquery, not EXISTS: that one may be turned into a hash of all sessions ever held.
+           OR (SELECT true FROM sessions AS earlier
+                WHERE earlier.tutor_id = active.tutor_id AND earlier.scheduled_start < :latest
+                  AND earlier.actual_start IS NOT NULL
+                LIMIT 1) IS TRUE) AS silent
     FROM active
     LEFT JOIN churn_predictions AS p
       ON p.tutor_id = active.tutor_id AND p.prediction_date BETWEEN date_trunc('day', :latest, 'UTC') AND :latest
@@ -42,9 +44,6 @@ SELECT shown.*, before.churn_score AS previous_score, work.last_session, work.bo
           WHERE earlier.tutor_id = shown.tutor_id
             AND earlier.prediction_date > :latest - interval '14 days'
             AND earlier.prediction_date <= :latest - interval '6 days 12 hours'
-            -- The same again in the words of the index on tutor and day, which makes it one step a tutor.
-            AND (earlier.prediction_date AT TIME ZONE 'UTC')::date
-                BETWEEN (:latest AT TIME ZONE 'UTC')::date - 14 AND (:latest AT TIME ZONE 'UTC')::date - 6
           ORDER BY earlier.prediction_date DESC
           LIMIT 1) AS before ON true
   LEFT JOIN LATERAL (

@@ -1,0 +1,102 @@
+"""`tutormax risk-report` as a real process."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy.orm import Session
+
+from tests.conftest import Finished
+from tests.database.report_world import AS_OF, DAY, add_at_work, add_prediction, add_sessions, add_tutor
+
+Run = Callable[..., Finished]
+
+
+@pytest.fixture
+def company(db: Session) -> None:
+    """Six tutors: one silent, two critical, one high, one medium, one whose name means harm."""
+    for tutor_id, score in {"a": 90, "b": 80, "c": 60, "d": 30}.items():
+        add_at_work(db, tutor_id, score)
+    add_at_work(db, "e", 55, name="[red]E[/]\x1b[31m\nx")
+    add_tutor(db, "silent")
+    add_sessions(db, "silent", (10,))
+    add_prediction(db, "silent", 40)
+    add_prediction(db, "a", 70, AS_OF - 7 * DAY)
+    db.commit()
+
+
+@pytest.mark.usefixtures("company")
+def test_the_report_says_whom_to_call(tutormax: Run) -> None:
+    done = tutormax("risk-report")
+    assert done.exit_code == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("Churn risk · as of 1 Jun 2026 · model hazard-1 · calibrated")
+    assert next(line for line in lines if line.startswith("  1")).split()[:2] == ["1", "a"]
+    assert "Silent for 7 days or more: 1, contact today" in lines
+    assert "[red]E[/]\\x1b[31m\\nx" in done.stdout
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "Secret Student" not in done.stdout
+
+
+@pytest.mark.usefixtures("company")
+def test_filters(tutormax: Run) -> None:
+    def ids(*arguments: str) -> list[str]:
+        done = tutormax("risk-report", "--format", "jsonl", *arguments)
+        assert done.exit_code == 0, done.stderr
+        return [json.loads(line)["tutor_id"] for line in done.stdout.splitlines()]
+
+    assert ids() == ["a", "b", "c", "e"]
+    assert ids("--limit", "1") == ["a"]
+    assert ids("--min-score", "0") == ["a", "b", "c", "e", "d"]
+    assert ids("--level", "medium") == ["d"]
+    assert ids("--subject", "Mathematics", "--min-score", "80") == ["a", "b"]
+    assert ids("--as-of", "2026-05-28") == ["a"]
+
+
+@pytest.mark.usefixtures("company")
+def test_fail_on_prints_the_report_and_exits_5(tutormax: Run) -> None:
+    done = tutormax("risk-report", "--fail-on", "critical:2", "--format", "json")
+    assert done.exit_code == 5
+    assert json.loads(done.stdout)["tutors"] == 6
+    assert "2 tutors at Critical or above" in done.stderr
+    assert tutormax("risk-report", "--fail-on", "critical:3").exit_code == 0
+    assert tutormax("risk-report", "--fail-on", "HIGH:4", "--limit", "1").exit_code == 5
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--fail-on", "critical:0"),
+        ("--fail-on", "critical:x"),
+        ("--fail-on", "critical:"),
+        ("--fail-on", "grave"),
+        ("--level", "huge"),
+        ("--min-score", "101"),
+        ("--limit", "0"),
+        ("--tutor", "a", "--level", "high"),
+        ("--tutor", "nobody"),
+        ("--as-of", "yesterday"),
+    ],
+)
+@pytest.mark.usefixtures("company")
+def test_wrong_input_exits_2_with_nothing_on_stdout(tutormax: Run, arguments: tuple[str, ...]) -> None:
+    done = tutormax("risk-report", *arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
+
+
+@pytest.mark.usefixtures("company")
+def test_one_tutor_in_full_and_into_a_file(tutormax: Run, tmp_path: Path) -> None:
+    done = tutormax("risk-report", "--tutor", "a", "--format", "json", "-o", "a.json")
+    assert (done.exit_code, done.stdout) == (0, "")
+    found = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert (found["report"], found["tutor_id"], found["standing"]["change_7_days"]) == ("tutor-risk", "a", 20)
+
+
+def test_without_predictions_the_next_step_is_named(tutormax: Run) -> None:
+    done = tutormax("risk-report", "--format", "json")
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["queue"] == []
+    assert "Next: tutormax predict" in done.stderr
+    assert tutormax("risk-report", "--fail-on", "critical").exit_code == 5

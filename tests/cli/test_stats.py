@@ -1,0 +1,49 @@
+"""`tutormax stats` as a real process."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+
+from sqlalchemy.orm import Session
+
+from tests.conftest import Finished
+from tests.database.report_world import AS_OF, DAY, add_at_work
+from tutormax_cli.database.models import Base
+
+Run = Callable[..., Finished]
+
+
+def test_an_empty_database_has_eight_empty_tables(tutormax: Run) -> None:
+    done = tutormax("stats", "--format", "csv")
+    assert (done.exit_code, done.stderr) == (0, "")
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [row["table"] for row in rows] == list(Base.metadata.tables)
+    assert {row["rows"] for row in rows} == {"0"}
+
+
+def test_counts_ratings_and_levels(tutormax: Run, db: Session) -> None:
+    add_at_work(db, "a", 80)
+    db.commit()
+    done = tutormax("stats")
+    assert done.stdout.startswith("TutorMax database · rows 9")
+    assert "average rating 4.00" in done.stdout
+    assert "Critical  1  100%" in done.stdout
+
+
+def test_one_tutor(tutormax: Run, db: Session) -> None:
+    add_at_work(db, "a", 80)
+    db.commit()
+    done = tutormax("stats", "--tutor", "a", "--days", "5", "--as-of", f"{AS_OF:%Y-%m-%d}", "--format", "json")
+    assert done.exit_code == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["tutor_id"], found["days_back"]) == ("a", 5)
+    assert found["statistics"] == {"total_sessions": 2, "average_rating": 4.0, "no_shows": 0, "reschedules": 0}
+    earlier = tutormax("stats", "--tutor", "a", "--as-of", f"{AS_OF - 60 * DAY:%Y-%m-%d}", "--format", "json")
+    assert json.loads(earlier.stdout)["statistics"]["total_sessions"] == 0
+
+
+def test_wrong_input(tutormax: Run) -> None:
+    for arguments in (("--tutor", "nobody"), ("--days", "30"), ("--tutor", "a", "--days", "0")):
+        done = tutormax("stats", *arguments)
+        assert (done.exit_code, done.stdout) == (2, ""), arguments

@@ -1,0 +1,119 @@
+"""The report on one tutor."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from tests.database.report_world import (
+    AS_OF,
+    DAY,
+    add_at_work,
+    add_intervention,
+    add_prediction,
+    add_sessions,
+    add_tutor,
+)
+from tutormax_cli.errors import UsageError
+from tutormax_cli.reports.render import Format, render
+from tutormax_cli.reports.risk_data import Selection, assess
+from tutormax_cli.reports.tutor import tutor_report
+from tutormax_cli.reports.tutor_data import read_history
+
+COMPONENTS = {"engagement_decline": 41, "reschedule_pattern": 22, "tenure_risk": -3}
+FACTORS = {
+    "calibrated": True,
+    "baseline": 12,
+    "components": [{"component": name, "points": points, "evidence": {}} for name, points in COMPONENTS.items()],
+}
+
+
+def document(db: Session, tutor_id: str, as_of: Any = AS_OF) -> dict[str, Any]:
+    parsed: dict[str, Any] = json.loads(render(tutor_report(read_history(db, tutor_id, as_of)), Format.JSON))
+    return parsed
+
+
+def test_the_points_sum_to_the_score(db: Session) -> None:
+    add_at_work(db, "a", None)
+    add_prediction(db, "a", 72, contributing_factors=FACTORS)
+    found = document(db, "a")
+    assert found["standing"]["score"] == 72
+    assert sum(row["points"] for row in found["points"]) == 72
+    assert [row["component"] for row in found["points"]] == ["baseline", *COMPONENTS]
+
+
+def test_change_and_level_since_come_from_the_history(db: Session) -> None:
+    add_at_work(db, "a", 80)
+    for weeks, score in ((1, 78), (2, 90), (3, 60), (4, 79)):
+        add_prediction(db, "a", score, AS_OF - weeks * 7 * DAY)
+    found = document(db, "a")["standing"]
+    assert found == {"score": 80, "level": "Critical", "change_7_days": 2, "level_since": "2026-05-18T00:00:00Z"}
+
+
+def test_twelve_weeks_oldest_first(db: Session) -> None:
+    add_tutor(db, "a")
+    # The instant of a week's beginning is in that week, the as-of instant in none.
+    add_sessions(db, "a", (0, 0.1, 7, 7.1, 84, 84.1))
+    add_sessions(db, "a", (1,), held=False)
+    add_prediction(db, "a", 70)
+    add_prediction(db, "a", 60, AS_OF - 8 * DAY)
+    weeks = document(db, "a")["weeks"]
+    assert weeks["sessions"] == [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2]
+    assert weeks["rating"][-1] == 4.0
+    assert weeks["rating"][1] is None
+    assert weeks["score"] == [None] * 10 + [60, 70]
+
+
+def test_nothing_later_than_as_of_is_told(db: Session) -> None:
+    add_at_work(db, "a", 80)
+    add_prediction(db, "a", 30, AS_OF - 14 * DAY)
+    add_intervention(db, "a", "recognition", AS_OF - 20 * DAY)
+    add_intervention(db, "a", "peer_mentoring", AS_OF - 2 * DAY)
+    found = document(db, "a", AS_OF - 10 * DAY)
+    assert found["standing"]["score"] == 30
+    assert found["weeks"]["sessions"] == [0] * 12
+    assert [task["type"] for task in found["interventions"]] == ["recognition"]
+
+
+def test_interventions_open_and_past(db: Session) -> None:
+    add_at_work(db, "a", 80)
+    done = AS_OF - 30 * DAY
+    add_intervention(
+        db, "a", "manager_coaching", done - DAY, status="completed", completed_date=done, outcome="improved"
+    )
+    add_intervention(db, "a", "retention_interview", AS_OF - timedelta(hours=3), assigned_to="Marcus")
+    text = render(tutor_report(read_history(db, "a", AS_OF)), Format.TABLE, width=80)
+    assert text.index("retention interview") < text.index("manager coaching")
+    assert "improved" in text
+
+
+def test_silence_is_told_as_in_the_weekly_report(db: Session) -> None:
+    for tutor_id in ("stopped", "missed", "idle", "working"):
+        add_tutor(db, tutor_id)
+        add_prediction(db, tutor_id, 60)
+    add_sessions(db, "stopped", (7.1,))
+    add_sessions(db, "missed", (2,), held=False)
+    add_sessions(db, "working", (2, 9))
+    silent = {row.tutor_id for row in assess(db, AS_OF, Selection(min_score=0)).silent}
+    histories = {tutor_id: read_history(db, tutor_id, AS_OF) for tutor_id in ("stopped", "missed", "idle", "working")}
+    assert {tutor_id for tutor_id, history in histories.items() if history.silent} == silent == {"stopped", "missed"}
+    assert document(db, "missed")["recommended"]["intervention"] == "retention_interview"
+
+
+def test_a_tutor_without_prediction_has_a_report_too(db: Session) -> None:
+    add_tutor(db, "a", status="churned", churned_at=AS_OF)
+    text = render(tutor_report(read_history(db, "a", AS_OF)), Format.TABLE, width=80)
+    assert "No prediction yet: tutormax predict" in text
+    assert document(db, "a")["points"] == []
+
+
+def test_an_unknown_tutor_is_wrong_input_with_a_hint(db: Session) -> None:
+    add_tutor(db, "tutor_00317", name="Dana Whitlock")
+    with pytest.raises(UsageError, match="no tutor 'dana'") as caught:
+        read_history(db, "dana", AS_OF)
+    assert caught.value.hint == "did you mean tutor_00317 (Dana Whitlock)?"
+    with pytest.raises(UsageError) as caught:
+        read_history(db, "100%_", AS_OF)
+    assert "did you mean" not in (caught.value.hint or "")

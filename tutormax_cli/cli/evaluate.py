@@ -1,0 +1,61 @@
+"""`tutormax evaluate`: how every active tutor did over 7, 30 and 90 days."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from tutormax_cli.cli.connect import database_session
+from tutormax_cli.cli.console import emit, next_step
+from tutormax_cli.cli.options import AsOf, FormatOption, OutputOption
+from tutormax_cli.reports.render import Format
+
+if TYPE_CHECKING:
+    from tutormax_cli.evaluation import EvaluationSummary
+    from tutormax_cli.reports.report import Report
+
+
+def evaluate(as_of: AsOf = None, format: FormatOption = Format.TABLE, output: OutputOption = None) -> None:
+    """Compute every active tutor's metrics over 7, 30 and 90 days, and their tiers.
+
+    Stores them in place of that day's earlier evaluation; other days' stay. Nothing dated at or after --as-of counts.
+    """
+    from tutormax_cli.evaluation import evaluate
+
+    with database_session(writes=True) as db:
+        summary = evaluate(db, as_of or datetime.now(UTC))
+        db.commit()
+    emit(_report(summary), format, output)
+    next_step("tutormax predict" if summary.tutors else "tutormax stats")
+
+
+def _report(summary: "EvaluationSummary") -> "Report":
+    from tutormax_cli.database.models import PerformanceTier
+    from tutormax_cli.reports.report import Column, Kind, Report, Section
+    from tutormax_cli.reports.words import TIER_TONES
+
+    graded = sum(summary.tiers[tier] for tier in PerformanceTier)
+    rows = tuple(
+        (tier.value, summary.tiers[tier], summary.tiers[tier] / graded if graded else None) for tier in PerformanceTier
+    )
+    columns = (
+        Column("tier", "tier", tones=TIER_TONES),
+        Column("tutors", "tutors", Kind.INT),
+        Column("share", "share", Kind.PERCENT),
+    )
+    facts = (
+        (Column("as_of", "as of", Kind.TIMESTAMP), summary.as_of),
+        (Column("tutors", "tutors", Kind.INT), summary.tutors),
+        (Column("rows", "rows written", Kind.INT), summary.rows),
+        (Column("without_tier", "no session in 30 days", Kind.INT), summary.tiers[None]),
+    )
+    return Report("evaluate", "Evaluation", (Section("tiers", columns, rows),), facts, tuple(_notes(summary)))
+
+
+def _notes(summary: "EvaluationSummary") -> list[str]:
+    """Say what the data did not tell."""
+    if not summary.tutors:
+        return ["No tutor was active then, so there was nothing to evaluate."]
+    unknown = [metric for metric, tutors in summary.known.items() if not tutors]
+    notes = [f"Unknown for every tutor over 30 days: {', '.join(unknown)}."] if unknown else []
+    if not summary.logins_known:
+        notes.append("No logins are recorded, so engagement is told by sessions alone.")
+    return notes

@@ -1,0 +1,64 @@
+"""`tutormax predict`: every active tutor's risk to leave, and what goes with it."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from tutormax_cli.cli.connect import database_session
+from tutormax_cli.cli.console import emit, next_step
+from tutormax_cli.cli.options import AsOf, FormatOption, OutputOption
+from tutormax_cli.reports.render import Format
+
+if TYPE_CHECKING:
+    from tutormax_cli.churn import PredictionSummary
+    from tutormax_cli.reports.report import Report
+
+
+def predict(as_of: AsOf = None, format: FormatOption = Format.TABLE, output: OutputOption = None) -> None:
+    """Score every active tutor's risk to leave, 0 to 100, and keep what goes with the score.
+
+    Stores the predictions in place of that day's earlier ones; other days' stay. Nothing dated at or after --as-of
+    counts, so a past day is predicted as it would have been then.
+    """
+    from tutormax_cli.churn import predict
+
+    with database_session(writes=True) as db:
+        summary = predict(db, as_of or datetime.now(UTC))
+        db.commit()
+    emit(_report(summary), format, output)
+    next_step("tutormax risk-report" if summary.tutors else "tutormax stats")
+
+
+def _report(summary: "PredictionSummary") -> "Report":
+    from tutormax_cli.database.models import RiskLevel
+    from tutormax_cli.reports.report import Column, Kind, Report, Section
+    from tutormax_cli.reports.words import LEVEL_TONES
+
+    tutors = summary.tutors
+    rows = tuple(
+        (level.value, level.floor, summary.levels[level], summary.levels[level] / tutors if tutors else None)
+        for level in reversed(RiskLevel)
+    )
+    columns = (
+        Column("level", "level", tones=LEVEL_TONES),
+        Column("from_score", "from score", Kind.INT),
+        Column("tutors", "tutors", Kind.INT),
+        Column("share", "share", Kind.PERCENT),
+    )
+    facts = (
+        (Column("as_of", "as of", Kind.TIMESTAMP), summary.as_of),
+        (Column("model_version", "model"), summary.model_version),
+        (
+            Column("calibrated", "", Kind.FLAG, labels={"yes": "calibrated", "no": "uncalibrated"}),
+            summary.calibrated,
+        ),
+        (Column("tutors", "tutors", Kind.INT), tutors),
+    )
+    return Report("predict", "Churn prediction", (Section("levels", columns, rows),), facts, tuple(_notes(summary)))
+
+
+def _notes(summary: "PredictionSummary") -> list[str]:
+    """Say what the data did not tell."""
+    if not summary.tutors:
+        return ["No tutor was active then, so there was nobody to score."]
+    unknown = [component.value.replace("_", " ") for component in summary.unknown]
+    return [f"The data tell nothing of {', '.join(unknown)}; the other signs count for more."] if unknown else []

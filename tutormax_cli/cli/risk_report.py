@@ -1,0 +1,136 @@
+"""`tutormax risk-report`: who is about to leave, what goes with it, and what to do."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tutormax_cli.cli.connect import database_session
+from tutormax_cli.cli.console import emit, next_step, say
+from tutormax_cli.cli.options import AsOf, FormatOption, OutputOption
+from tutormax_cli.errors import CheckFailed, UsageError
+from tutormax_cli.reports.render import Format
+
+if TYPE_CHECKING:
+    from tutormax_cli.database.models import RiskLevel
+    from tutormax_cli.reports.report import Report
+    from tutormax_cli.reports.risk_data import Assessment, Selection
+
+MinScore = Annotated[
+    int | None,
+    typer.Option(
+        "--min-score",
+        min=0,
+        max=100,
+        metavar="SCORE",
+        help="Queue the tutors who score this or more.",
+        show_default="51; with --level all of that level",
+    ),
+]
+Limit = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Show at most N tutors in each section.")]
+Level = Annotated[
+    str | None,
+    typer.Option("--level", metavar="LEVEL", help="Only one level: Low, Medium, High, Critical.", show_default=False),
+]
+Subject = Annotated[
+    str | None, typer.Option("--subject", metavar="SUBJECT", help="Only tutors of a subject.", show_default=False)
+]
+TutorId = Annotated[
+    str | None,
+    typer.Option("--tutor", metavar="ID", help="One tutor in full: points, history, actions.", show_default=False),
+]
+FailOn = Annotated[
+    str | None,
+    typer.Option(
+        "--fail-on",
+        metavar="LEVEL[:N]",
+        help="Exit 5 when N or more active tutors (default 1) are at this level or above.",
+        show_default=False,
+    ),
+]
+
+
+def risk_report(
+    min_score: MinScore = None,
+    limit: Limit = 20,
+    level: Level = None,
+    subject: Subject = None,
+    tutor: TutorId = None,
+    fail_on: FailOn = None,
+    as_of: AsOf = None,
+    format: FormatOption = Format.TABLE,
+    output: OutputOption = None,
+) -> None:
+    """Show who is about to leave, what goes with it and what to do.
+
+    The report of the newest predictions, or with --as-of of the newest until then. Levels and expected leavers count
+    all active tutors, whatever the filters. Tutors who held no session for 7 days stand in a section of their own.
+    """
+    asked = as_of or datetime.now(UTC)
+    selection, threshold = _selection(min_score, limit, level, subject), _threshold(fail_on)
+    if tutor is not None:
+        if min_score is not None or level or subject or threshold:
+            raise UsageError("--tutor shows one tutor: --min-score, --level, --subject and --fail-on don't go with it")
+        emit(_one_tutor(tutor, asked), format, output)
+        return
+    report, assessment = _company(asked, selection)
+    emit(report, format, output)
+    if assessment.moments.latest is None:
+        say("no predictions yet" if as_of is None else f"no predictions until {asked:%Y-%m-%d %H:%M} UTC")
+        next_step("tutormax predict")
+    if threshold:
+        _check(assessment, *threshold)
+
+
+def _one_tutor(tutor_id: str, asked: datetime) -> "Report":
+    from tutormax_cli.reports.tutor import tutor_report
+    from tutormax_cli.reports.tutor_data import read_history
+
+    with database_session(writes=False) as db:
+        return tutor_report(read_history(db, tutor_id, asked))
+
+
+def _company(asked: datetime, selection: "Selection") -> "tuple[Report, Assessment]":
+    from tutormax_cli.reports.risk import risk_report as lay_out
+    from tutormax_cli.reports.risk_data import assess
+
+    with database_session(writes=False) as db:
+        assessment = assess(db, asked, selection)
+    return lay_out(assessment, asked), assessment
+
+
+def _selection(min_score: int | None, limit: int, level: str | None, subject: str | None) -> "Selection":
+    from tutormax_cli.database.models import RiskLevel
+    from tutormax_cli.reports.risk_data import Selection
+
+    chosen = _level(level, "--level") if level else None
+    if min_score is None:
+        min_score = chosen.floor if chosen else RiskLevel.HIGH.floor
+    return Selection(min_score, limit, chosen, subject)
+
+
+def _level(text: str, option: str) -> "RiskLevel":
+    from tutormax_cli.database.models import RiskLevel
+
+    try:
+        return RiskLevel(text.strip().capitalize())
+    except ValueError:
+        raise UsageError(f"{option}: there is no level {text!r}", f"levels: {', '.join(RiskLevel)}") from None
+
+
+def _threshold(text: str | None) -> "tuple[RiskLevel, int] | None":
+    if text is None:
+        return None
+    name, colon, count = text.partition(":")
+    if colon and not (count.isascii() and count.isdigit() and int(count) > 0):
+        raise UsageError(f"--fail-on: {count!r} is no number of tutors", "for example: --fail-on critical:5")
+    return _level(name, "--fail-on"), int(count or 1)
+
+
+def _check(assessment: "Assessment", level: "RiskLevel", most: int) -> None:
+    """Raise CheckFailed when too many tutors are at a level, or when nothing tells how many are."""
+    if assessment.moments.latest is None:
+        raise CheckFailed("--fail-on: there are no predictions to check", "tutormax predict")
+    found = assessment.at_or_above(level)
+    if found >= most:
+        raise CheckFailed(f"--fail-on: {found} tutors at {level} or above, {most} or more fail")

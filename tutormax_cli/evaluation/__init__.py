@@ -1,0 +1,5 @@
+"""How well each tutor did over 7, 30 and 90 days: metrics, red flags and tiers, for all tutors in one statement."""
+
+from tutormax_cli.evaluation.daily import EvaluationSummary, evaluate
+
+__all__ = ["EvaluationSummary", "evaluate"]

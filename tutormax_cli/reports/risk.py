@@ -1,0 +1,208 @@
+"""The weekly risk report: how many tutors are at risk, whom to call first, and who has already fallen silent."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+
+from tutormax_cli.database.models import InterventionType, RiskLevel
+from tutormax_cli.reports.advice import advice
+from tutormax_cli.reports.reasons import main_reasons
+from tutormax_cli.reports.report import ABSENT, Column, Fact, Kind, Report, Row, Section
+from tutormax_cli.reports.risk_data import Assessment, Standing
+from tutormax_cli.reports.words import LEVEL_TONES, TIER_TONES, labels_of
+
+STALE_AFTER = timedelta(days=7)
+"""Older predictions than this are said to be old."""
+
+HORIZONS = {7: "leavers_7_days", 30: "leavers_30_days", 90: "leavers_90_days"}
+
+_INTERVENTIONS = labels_of(InterventionType)
+
+# Fitted for 80 columns; what has a priority appears on wider terminals, in that order. The score is the chance of
+# leaving within 30 days in percent, so that chance itself is the first to be left out.
+QUEUE_COLUMNS = (
+    Column("rank", "#", Kind.INT),
+    Column("tutor_id", "id", priority=8),
+    Column("name", "tutor", flexible=True, min_width=16),
+    Column("subjects", "subjects", Kind.LIST, priority=6, flexible=True, min_width=12),
+    Column("tenure_days", "days here", Kind.INT, priority=5),
+    Column("tier", "tier", priority=7, tones=TIER_TONES),
+    Column("score", "score", Kind.INT),
+    Column("change_7_days", "7 d", Kind.CHANGE, absent="new"),
+    Column("level", "level", tones=LEVEL_TONES),
+    Column("probability_7_days", "P 7 d", Kind.PERCENT, priority=3),
+    Column("probability_30_days", "30 d", Kind.PERCENT, priority=1),
+    Column("probability_90_days", "90 d", Kind.PERCENT, priority=3),
+    Column("goes_with", "goes with", Kind.LIST, flexible=True, min_width=33, separator="; "),
+    Column("open_intervention", "open", priority=4, labels=_INTERVENTIONS),
+    Column("intervention_owner", "owner", priority=9),
+    Column("intervention_due", "due", Kind.DATE, priority=9),
+    Column("last_session", "last session", Kind.DATE, priority=10),
+    Column("recommended", "recommended", priority=2, labels=_INTERVENTIONS),
+    Column("recommended_within_hours", "within h", Kind.INT, priority=2),
+)
+
+SILENT_COLUMNS = (
+    Column("tutor_id", "id", priority=4),
+    Column("name", "tutor", flexible=True, min_width=16),
+    Column("subjects", "subjects", Kind.LIST, priority=2, flexible=True, min_width=12),
+    Column("score", "score", Kind.INT),
+    Column("level", "level", tones=LEVEL_TONES),
+    Column("last_session", "last session", Kind.DATE, absent="never"),
+    Column("days_silent", "days", Kind.INT),
+    Column("missed_7_days", "missed 7 d", Kind.INT),
+    Column("booked_7_days", "next 7 d", Kind.INT),
+    Column("open_intervention", "open", priority=3, labels=_INTERVENTIONS),
+    Column("intervention_owner", "owner", priority=4),
+    Column("intervention_due", "due", Kind.DATE, priority=5),
+    Column("recommended", "recommended", priority=1, labels=_INTERVENTIONS),
+    Column("recommended_within_hours", "within h", Kind.INT, priority=1),
+)
+
+
+def risk_report(assessment: Assessment, as_of: datetime) -> Report:
+    """Lay an assessment out; `as_of` is the time that was asked for, which tells how old the predictions are."""
+    return Report(
+        "risk-report",
+        "Churn risk",
+        facts=_facts(assessment),
+        sections=(_levels(assessment), _expected(assessment), _queue(assessment), _silent(assessment)),
+        notes=tuple(_notes(assessment, as_of)),
+        main="queue",
+    )
+
+
+def _facts(assessment: Assessment) -> tuple[Fact, ...]:
+    moments = assessment.moments
+    models = sorted({count.model_version for count in assessment.levels if count.model_version})
+    return (
+        (Column("as_of", "as of", moment_kind(moments.latest)), moments.latest),
+        (Column("model_version", "model"), ", ".join(models) or None),
+        (
+            Column("calibrated", "", Kind.FLAG, absent="", labels={"yes": "calibrated", "no": "uncalibrated"}),
+            assessment.calibrated,
+        ),
+        (Column("data_until", "data to", Kind.TIMESTAMP), moments.data_until),
+        (Column("tutors", "active tutors", Kind.INT), assessment.tutors),
+    )
+
+
+def moment_kind(moment: datetime | None) -> Kind:
+    """Show midnight as a day, any other time in full."""
+    midnight = moment is None or moment.astimezone(UTC).time() == time.min
+    return Kind.DATE if midnight else Kind.TIMESTAMP
+
+
+def _levels(assessment: Assessment) -> Section:
+    columns = (
+        Column("level", "level", tones=LEVEL_TONES),
+        Column("tutors", "tutors", Kind.INT),
+        Column("change_7_days", "7 d", Kind.TREND),
+    )
+    rows: list[Row] = []
+    for level in reversed(RiskLevel):
+        counts = [count for count in assessment.levels if count.risk_level == level]
+        now, before = sum(count.tutors for count in counts), sum(count.tutors_before for count in counts)
+        rows.append((level.value, now, now - before if assessment.moments.previous else None))
+    return Section("levels", columns, tuple(rows), header=False)
+
+
+def _expected(assessment: Assessment) -> Section:
+    """Sum the probabilities of all tutors, silent ones included: that many are expected to have left."""
+    columns = (
+        Column("within_days", "within", Kind.INT, labels={str(days): f"within {days} days" for days in HORIZONS}),
+        Column("leavers", "tutors", Kind.FLOAT, digits=0),
+        Column("share", "share", Kind.PERCENT),
+    )
+    rows: list[Row] = []
+    for days, field in HORIZONS.items() if assessment.calibrated else ():
+        leavers = sum(getattr(count, field) for count in assessment.levels)
+        rows.append((days, round(leavers, 1), round(leavers / assessment.tutors, 4)))
+    unknown = "unknown: scores are uncalibrated" if assessment.tutors else "unknown"
+    return Section(
+        "expected", columns, tuple(rows), title="Expected to leave", header=False, beside=True, if_empty=unknown
+    )
+
+
+def _queue(assessment: Assessment) -> Section:
+    rows = tuple(_queue_row(tutor, assessment.moments.latest) for tutor in assessment.queue)
+    if_empty = f"No tutor at {assessment.selection.min_score} or above." if assessment.tutors else "No predictions yet."
+    # Where nobody has an earlier score, nobody is new either.
+    columns = QUEUE_COLUMNS if assessment.moments.previous else _without_new(QUEUE_COLUMNS)
+    return Section("queue", columns, rows, if_empty=if_empty)
+
+
+def _without_new(columns: Sequence[Column]) -> tuple[Column, ...]:
+    return tuple(replace(column, absent=ABSENT) if column.absent == "new" else column for column in columns)
+
+
+def _queue_row(tutor: Standing, latest: datetime | None) -> Row:
+    return (
+        tutor.rank,
+        tutor.tutor_id,
+        tutor.name,
+        tuple(tutor.subjects),
+        days_between(tutor.onboarding_date, latest),
+        tutor.performance_tier,
+        tutor.churn_score,
+        tutor.change,
+        tutor.risk_level,
+        tutor.window_7day_probability,
+        tutor.window_30day_probability,
+        tutor.window_90day_probability,
+        main_reasons(tutor.contributing_factors),
+        tutor.open_intervention,
+        tutor.intervention_owner,
+        tutor.intervention_due,
+        tutor.last_session,
+        *_advice(tutor, latest),
+    )
+
+
+def _silent(assessment: Assessment) -> Section:
+    rows = tuple(_silent_row(tutor, assessment.moments.latest) for tutor in assessment.silent)
+    found = assessment.silent[0].matching if rows else 0
+    title = f"Silent for 7 days or more: {found}, contact today" if found else "Silent for 7 days or more"
+    return Section("silent", SILENT_COLUMNS, rows, title=title, if_empty="nobody")
+
+
+def _silent_row(tutor: Standing, latest: datetime | None) -> Row:
+    return (
+        tutor.tutor_id,
+        tutor.name,
+        tuple(tutor.subjects),
+        tutor.churn_score,
+        tutor.risk_level,
+        tutor.last_session,
+        days_between(tutor.last_session, latest),
+        tutor.booked_last_7_days,
+        tutor.booked_next_7_days,
+        tutor.open_intervention,
+        tutor.intervention_owner,
+        tutor.intervention_due,
+        *_advice(tutor, latest),
+    )
+
+
+def _advice(tutor: Standing, latest: datetime | None) -> tuple[str | None, int | None]:
+    tenure = days_between(tutor.onboarding_date, latest)
+    advised = advice(tutor.risk_level, tutor.contributing_factors, tenure, silent=tutor.silent)
+    return (advised.intervention.value, advised.hours) if advised else (None, None)
+
+
+def days_between(earlier: datetime | None, later: datetime | None) -> int | None:
+    """Count whole days."""
+    return None if earlier is None or later is None else (later - earlier).days
+
+
+def _notes(assessment: Assessment, as_of: datetime) -> Iterator[str]:
+    """Say what is not shown, how to see one tutor in full, and when the predictions are old."""
+    latest = assessment.moments.latest
+    hidden = assessment.queue[0].matching - len(assessment.queue) if assessment.queue else 0
+    if hidden:
+        wanted = hidden + len(assessment.queue)
+        yield f"{hidden} more at {assessment.selection.min_score} or above: --limit {wanted}"
+    if assessment.queue:
+        yield f"One tutor in full: tutormax risk-report --tutor {assessment.queue[0].tutor_id}"
+    if latest is not None and as_of - latest > STALE_AFTER:
+        yield f"These predictions are {(as_of - latest).days} days old; renew them: tutormax predict"

@@ -1,0 +1,130 @@
+"""What the report on one tutor reads, in one statement per table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session as OrmSession
+
+from tutormax_cli.database.models import (
+    ChurnPrediction,
+    Intervention,
+    MetricWindow,
+    PerformanceTier,
+    Tutor,
+    TutorPerformanceMetric,
+)
+from tutormax_cli.reports.lookup import find_tutor
+from tutormax_cli.reports.sql import statement
+
+WEEKS = 12
+_WEEK = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """One of the last weeks: sessions booked and held, mean rating of those, and the week's last score."""
+
+    booked: int
+    sessions: int
+    rating: float | None
+    score: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TutorHistory:
+    """One tutor as of `moment`: the newest prediction first, twelve weeks oldest first, interventions newest first."""
+
+    tutor: Tutor
+    moment: datetime
+    predictions: Sequence[ChurnPrediction]
+    weeks: tuple[Week, ...]
+    interventions: Sequence[Intervention]
+    tier: PerformanceTier | None
+
+    @property
+    def latest(self) -> ChurnPrediction | None:
+        """The newest prediction."""
+        return self.predictions[0] if self.predictions else None
+
+    @property
+    def previous_score(self) -> int | None:
+        """The score of about a week before the newest: the one rule that the weekly report has in SQL."""
+        for prediction in self.predictions:
+            if prediction.prediction_date <= self.moment - timedelta(days=6, hours=12):
+                recent = prediction.prediction_date > self.moment - timedelta(days=14)
+                return prediction.churn_score if recent else None
+        return None
+
+    @property
+    def silent(self) -> bool:
+        """Whether no session was held in the last week though some were booked, or earlier ones held."""
+        *earlier, last = self.weeks
+        return not last.sessions and (last.booked > 0 or any(week.sessions for week in earlier))
+
+    @property
+    def level_since(self) -> datetime | None:
+        """When the tutor came to the present level, as far as the last weeks tell."""
+        since = None
+        for prediction in self.predictions:
+            if prediction.risk_level != self.predictions[0].risk_level:
+                break
+            since = prediction.prediction_date
+        return since
+
+
+def read_history(db: OrmSession, tutor_id: str, as_of: datetime) -> TutorHistory:
+    """Read one tutor as of the newest prediction until `as_of`. Raises UsageError when there is no such tutor."""
+    tutor = find_tutor(db, tutor_id)
+    newest = _predictions(db, tutor_id, as_of, limit=1)
+    moment = newest[0].prediction_date if newest else as_of
+    predictions = _predictions(db, tutor_id, moment, since=moment - WEEKS * _WEEK)
+    return TutorHistory(
+        tutor,
+        moment,
+        predictions,
+        _weeks(db, tutor_id, moment, predictions),
+        _interventions(db, tutor_id, moment),
+        _tier(db, tutor_id, moment),
+    )
+
+
+def _predictions(
+    db: OrmSession, tutor_id: str, until: datetime, *, since: datetime | None = None, limit: int | None = None
+) -> Sequence[ChurnPrediction]:
+    """List predictions from `since` until `until`, newest first."""
+    dated = ChurnPrediction.prediction_date
+    chosen = select(ChurnPrediction).where(ChurnPrediction.tutor_id == tutor_id, dated <= until)
+    if since is not None:
+        chosen = chosen.where(dated > since)
+    return db.scalars(chosen.order_by(dated.desc()).limit(limit)).all()
+
+
+def _weeks(db: OrmSession, tutor_id: str, moment: datetime, predictions: Sequence[ChurnPrediction]) -> tuple[Week, ...]:
+    worked = {
+        weeks_ago: (booked, sessions, rating)
+        for weeks_ago, booked, sessions, rating in db.execute(
+            statement("tutor_weeks"), {"tutor_id": tutor_id, "latest": moment}
+        )
+    }
+    scores: dict[int, int] = {}
+    for prediction in predictions:  # newest first: the first of a week is the one that stays
+        scores.setdefault((moment - prediction.prediction_date) // _WEEK, prediction.churn_score)
+    return tuple(Week(*worked.get(ago, (0, 0, None)), scores.get(ago)) for ago in reversed(range(WEEKS)))
+
+
+def _interventions(db: OrmSession, tutor_id: str, moment: datetime) -> Sequence[Intervention]:
+    """List the interventions that were known at `moment`, the newest first."""
+    chosen = select(Intervention).where(Intervention.tutor_id == tutor_id, Intervention.recommended_date <= moment)
+    return db.scalars(chosen.order_by(Intervention.recommended_date.desc(), Intervention.intervention_id)).all()
+
+
+def _tier(db: OrmSession, tutor_id: str, moment: datetime) -> PerformanceTier | None:
+    measured = TutorPerformanceMetric.calculation_date
+    chosen = select(TutorPerformanceMetric.performance_tier).where(
+        TutorPerformanceMetric.tutor_id == tutor_id,
+        TutorPerformanceMetric.window == MetricWindow.DAYS_30,
+        measured <= moment,
+    )
+    return db.scalars(chosen.order_by(measured.desc()).limit(1)).first()
