@@ -15,7 +15,7 @@ import typer
 
 from tests.conftest import Finished, clean_environment, run_tutormax
 from tutormax_cli import __version__
-from tutormax_cli.cli.app import COMMANDS, load_command
+from tutormax_cli.cli.commands import COMMANDS, load_command
 
 NAMES = [name for commands in COMMANDS.values() for name in commands]
 README = Path(__file__).parents[2] / "README.md"

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session as OrmSession
 
-from tutormax_cli.churn import predict
 from tutormax_cli.churn.components import EVIDENCE_DECIMALS, Component
+from tutormax_cli.churn.daily import predict
 from tutormax_cli.database.models import ChurnPrediction, Session, StudentFeedback, Tutor, TutorEvent
 
 AS_OF = datetime(2026, 5, 1, tzinfo=UTC)

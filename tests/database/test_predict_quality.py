@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session as OrmSession
 
 from tests.conftest import Server
-from tutormax_cli.churn import predict
+from tutormax_cli.churn.daily import predict
 from tutormax_cli.database.engine import make_engine
 from tutormax_cli.database.models import ChurnPrediction, PerformanceTier, RiskLevel, Tutor
 from tutormax_cli.database.queries import departed_at

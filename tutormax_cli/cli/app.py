@@ -1,92 +1,18 @@
-"""The `tutormax` command: its list of commands, loaded one at a time, and the one place that shows errors."""
+"""The `tutormax` command: what stands in front of its commands, and the one place that shows errors."""
 
+import gc
 import os
 import sys
 import traceback
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any, NoReturn
 
 import typer
-from typer.core import TyperCommand, TyperGroup
 
+from tutormax_cli.cli.commands import LazyGroup, read_only_what_was_given
 from tutormax_cli.cli.invocation import current
 from tutormax_cli.cli.options import DatabaseUrlOption, DebugOption, VersionOption
 from tutormax_cli.errors import INTERRUPTED, TutormaxError
-
-COMMANDS = {
-    "Set up": {
-        "init": "Create the database and its eight tables, or bring them up to date.",
-        "migrate": "Move the schema up or down, and say where it stands.",
-        "server": "Start, stop and look at the embedded PostgreSQL.",
-    },
-    "Data": {
-        "seed": "Fill the database with a realistic synthetic tutoring company.",
-        "stats": "Count what the database holds and say how fresh it is.",
-    },
-    "Insight": {
-        "evaluate": "Compute every active tutor's metrics over 7, 30 and 90 days, and their tiers.",
-        "predict": "Score every active tutor's risk to leave, 0 to 100, and keep what goes with the score.",
-        "risk-report": "Show who is about to leave, what goes with it and what to do.",
-    },
-}
-"""Panel, command and summary: all that `--help` needs, so that it imports no command."""
-
-_PANELS = {name: panel for panel, commands in COMMANDS.items() for name in commands}
-_SUMMARIES = {name: summary for commands in COMMANDS.values() for name, summary in commands.items()}
-
-
-class LazyGroup(TyperGroup):
-    """A group that imports a command's module when that command is run, or its own help is asked for."""
-
-    def __init__(self, **attributes: Any) -> None:
-        super().__init__(**attributes)
-        self.commands = {
-            name: TyperCommand(name, help=summary, short_help=summary, rich_help_panel=_PANELS[name])
-            for name, summary in _SUMMARIES.items()
-        }
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """Find the command that is to be run, and only now import it."""
-        name, command, rest = super().resolve_command(ctx, args)
-        return name, command and load_command(str(name)), rest
-
-
-def load_command(name: str) -> Any:
-    """Import a command's module and give the command, or group of commands, with the global options added."""
-    module = import_module(f"tutormax_cli.cli.{name.replace('-', '_')}")
-    app = getattr(module, "app", None)
-    if app is None:
-        app = _typer()
-        app.command(name)(getattr(module, name.replace("-", "_")))
-    command = typer.main.get_command(app)
-    _add_global_options(command)
-    return command
-
-
-def _typer(**attributes: Any) -> typer.Typer:
-    return typer.Typer(add_completion=False, pretty_exceptions_show_locals=False, **attributes)
-
-
-def _add_global_options(command: Any) -> None:
-    for child in getattr(command, "commands", {}).values():
-        _add_global_options(child)
-    if not hasattr(command, "commands"):
-        command.params.extend(_global_options())
-
-
-def _global_options() -> list[Any]:
-    """Make the options that stand after a command too; their callbacks keep the values, the command never sees them."""
-    app = _typer()
-
-    @app.command()
-    def options(database_url: DatabaseUrlOption = None, debug: DebugOption = False) -> None: ...
-
-    params = [param for param in typer.main.get_command(app).params if param.name != "help"]
-    for param in params:
-        param.expose_value = False
-    return params
-
 
 app = typer.Typer(
     cls=LazyGroup,
@@ -130,7 +56,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def app_command() -> Any:
     """Build the command group; commands themselves are still to be imported."""
-    return typer.main.get_command(app)
+    command = typer.main.get_command(app)
+    read_only_what_was_given(command)
+    return command
 
 
 def _ours(problem: Exception) -> TutormaxError:
@@ -174,4 +102,9 @@ def _show(line: str, hint: str | None, code: int) -> int:
 
 def main() -> NoReturn:
     """Run the command line of this process."""
-    sys.exit(run())
+    # What imports make, stays: to look for garbage in it again and again, and once more at exit, costs a tenth of a
+    # short command.
+    gc.set_threshold(50_000)
+    code = run()
+    gc.freeze()
+    sys.exit(code)

@@ -9,7 +9,7 @@ from tutormax_cli.cli.options import AsOf, FormatOption, OutputOption
 from tutormax_cli.reports.render import Format
 
 if TYPE_CHECKING:
-    from tutormax_cli.churn import PredictionSummary
+    from tutormax_cli.churn.daily import PredictionSummary
     from tutormax_cli.reports.report import Report
 
 
@@ -19,7 +19,7 @@ def predict(as_of: AsOf = None, format: FormatOption = Format.TABLE, output: Out
     Stores the predictions in place of that day's earlier ones; other days' stay. Nothing dated at or after --as-of
     counts, so a past day is predicted as it would have been then.
     """
-    from tutormax_cli.churn import predict
+    from tutormax_cli.churn.daily import predict
 
     with database_session(writes=True) as db:
         summary = predict(db, as_of or datetime.now(UTC))

@@ -183,8 +183,8 @@ def _response_minutes() -> ColumnElement[float]:
 def _running_totals(as_of: datetime, *sources: Subquery) -> Subquery:
     """Sum bands to windows: a row per active tutor and window, and in it every count of `sources`, 0 if none."""
     windows = values(column("days", Integer), name="windows").data([(window.days,) for window in MetricWindow])
-    frame = select(Tutor.tutor_id, windows.c.days).join_from(Tutor, windows, true()).where(active_at(as_of))
-    frame = frame.subquery("frame")
+    active = select(Tutor.tutor_id, windows.c.days).join_from(Tutor, windows, true()).where(active_at(as_of))
+    frame = active.subquery("frame")
     joined: FromClause = frame
     for source in sources:
         joined = joined.outerjoin(source, and_(source.c.tutor_id == frame.c.tutor_id, source.c.days == frame.c.days))
