@@ -5,7 +5,7 @@ comment on a table or column would count as drift of the schema.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,25 +13,31 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from tutormax_cli.simulation import World
-
 TABLE, CONSTRAINT = "tutors", "ck_tutors_behavioral_archetype"
 
 
 @dataclass(frozen=True, slots=True)
 class Seeded:
-    """One run of `tutormax seed`: its world, and whether it only loaded."""
+    """One run of `tutormax seed`: the arguments, how many tutors were there before, and the version that ran.
 
-    world: World
+    `digests` are the SHA-256 of what was loaded into each table.
+    """
+
+    tutors: int
+    days: int
+    seed: int
+    as_of: datetime
+    first_tutor: int
     raw: bool
+    version: str
+    digests: Mapping[str, str]
 
     @property
     def command(self) -> str:
         """The command line that makes the same rows again, given what was there before."""
-        world = self.world
-        parts = [f"--tutors {world.tutors} --days {world.days} --seed {world.seed}"]
-        parts += [f"--as-of {world.as_of.astimezone(UTC):%Y-%m-%d}"]
-        parts += ["--raw"] * self.raw + ["--append"] * (world.first_tutor > 0)
+        parts = [f"--tutors {self.tutors} --days {self.days} --seed {self.seed}"]
+        parts += [f"--as-of {self.as_of.astimezone(UTC):%Y-%m-%d}"]
+        parts += ["--raw"] * self.raw + ["--append"] * (self.first_tutor > 0)
         return f"tutormax seed {' '.join(parts)}"
 
 
@@ -59,10 +65,8 @@ def write_seed_record(connection: psycopg.Connection, runs: Sequence[Seeded]) ->
 
 
 def _entry(run: Seeded) -> dict[str, Any]:
-    return asdict(run.world) | {"as_of": run.world.as_of.astimezone(UTC).isoformat(), "raw": run.raw}
+    return asdict(run) | {"as_of": run.as_of.astimezone(UTC).isoformat()}
 
 
 def _parse(entry: dict[str, Any]) -> Seeded:
-    arguments = dict(entry)
-    raw = bool(arguments.pop("raw"))
-    return Seeded(World(**arguments | {"as_of": datetime.fromisoformat(arguments["as_of"])}), raw)
+    return Seeded(**entry | {"as_of": datetime.fromisoformat(entry["as_of"])})

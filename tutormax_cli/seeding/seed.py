@@ -3,29 +3,27 @@
 import enum
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar
 
 import psycopg
 from sqlalchemy.orm import Session as OrmSession
 
-from tutormax_cli.churn import predict
-from tutormax_cli.database.copy import BulkLoad, bulk_load
+from tutormax_cli import __version__
+from tutormax_cli.churn.daily import predict
+from tutormax_cli.database.copy import BulkLoad, Encoded, bulk_load, encode
 from tutormax_cli.database.engine import driver_connection
 from tutormax_cli.database.models import Base
 from tutormax_cli.database.queries import count_rows
 from tutormax_cli.errors import TutormaxError
 from tutormax_cli.evaluation import evaluate
+from tutormax_cli.seeding.ahead import made_ahead
 from tutormax_cli.seeding.record import Seeded, read_seed_record, write_seed_record
 from tutormax_cli.simulation import World, expected_rows, simulate
 
 WEEKS_PREDICTED = 5
 """Predictions reach back this many weeks before as-of, so that the report has a trend."""
-
-T = TypeVar("T")
 
 
 class Mode(enum.StrEnum):
@@ -59,24 +57,24 @@ def seed(
     """Fill the database with a world, evaluate its tutors and predict for the last weeks (`raw`: load only).
 
     Appending numbers its tutors on from those that are there. Raises TutormaxError where the database holds rows
-    and `mode` says to refuse, LockTimeout where another session uses the tables.
+    and `mode` says to refuse, or tutors that no appended ones go with; LockTimeout where another session uses the
+    tables.
     """
     listener = listener or Listener()
     connection = db.connection()
     driver = driver_connection(connection)
+    if mode is Mode.APPEND:
+        world = continued(driver, world)
     expected = expected_rows(world)
     listener.expected(expected)
-    tables = Base.metadata.sorted_tables
-    with bulk_load(
-        connection, tables, sum(expected.values()), replace=mode is Mode.REPLACE, step=listener.step
-    ) as load:
-        if mode is Mode.REFUSE:
-            refuse_rows(count_rows(driver))
-        if mode is Mode.APPEND:
-            world = replace(world, first_tutor=_synthetic_tutors(driver))
-        run = Seeded(world, raw)
-        rows = _load(load, world, listener)
-        write_seed_record(driver, [*(read_seed_record(driver) if mode is Mode.APPEND else []), run])
+    with made_ahead(_encoded(world)) as chunks:
+        tables = Base.metadata.sorted_tables
+        replacing = mode is Mode.REPLACE
+        with bulk_load(connection, tables, sum(expected.values()), replace=replacing, step=listener.step) as load:
+            _check_again(driver, world, mode)
+            rows, digests = _load(load, chunks, listener)
+            run = Seeded(world.tutors, world.days, world.seed, world.as_of, world.first_tutor, raw, __version__, digests)
+            write_seed_record(driver, [*(read_seed_record(driver) if world.first_tutor else []), run])
     if not raw:
         rows += _conclude(db, world, listener)
     return SeedSummary(run, {table.name: rows[table.name] for table in tables if rows[table.name]})
@@ -89,22 +87,34 @@ def refuse_rows(held: Mapping[str, int]) -> None:
         raise TutormaxError(f"the database already holds rows: {what}", "add to them: --append; start over: --replace")
 
 
-def _load(load: BulkLoad, world: World, listener: Listener) -> Counter[str]:
-    rows: Counter[str] = Counter()
-    for chunk in _made_ahead(simulate(world)):
-        for name, columns in chunk.items():
-            table = Base.metadata.tables[name]
-            rows[name] += load.copy_in(table, columns, progress=partial(listener.loaded, name))
-    return rows
+def continued(driver: psycopg.Connection, world: World) -> World:
+    """Give the world whose tutors are numbered on from those that are there, to be appended to them.
+
+    Raises TutormaxError where some are not synthetic, or have a history that ends at another time.
+    """
+    real = driver.execute("SELECT tutor_id FROM tutors WHERE behavioral_archetype IS NULL LIMIT 1").fetchone()
+    if real:
+        raise TutormaxError(
+            f"the database holds tutors that are not synthetic, such as {real[0]}: evaluation and predictions would mix",
+            "seed another database: --database-url URL",
+        )
+    first = _synthetic_tutors(driver)
+    runs = read_seed_record(driver) if first else []
+    if runs and runs[-1].as_of != world.as_of:
+        ends = f"{runs[-1].as_of:%Y-%m-%d}"
+        raise TutormaxError(
+            f"the history of the tutors that are there ends on {ends}, and that of appended ones must, too",
+            f"append with --as-of {ends}, or start over: --replace",
+        )
+    return replace(world, first_tutor=first)
 
 
-def _made_ahead(items: Iterator[T]) -> Iterator[T]:
-    """Yield items while a thread makes the next one: the server and numpy leave each other room."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        upcoming = pool.submit(next, items, None)
-        while (item := upcoming.result()) is not None:
-            upcoming = pool.submit(next, items, None)
-            yield item
+def _check_again(driver: psycopg.Connection, world: World, mode: Mode) -> None:
+    """Look once more, now that nobody else can write."""
+    if mode is Mode.REFUSE:
+        refuse_rows(count_rows(driver))
+    if mode is Mode.APPEND and _synthetic_tutors(driver) != world.first_tutor:
+        raise TutormaxError("somebody else added tutors in this moment; nothing was changed", "try again")
 
 
 def _synthetic_tutors(driver: psycopg.Connection) -> int:
@@ -114,6 +124,24 @@ def _synthetic_tutors(driver: psycopg.Connection) -> int:
     ).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def _encoded(world: World) -> Iterator[list[Encoded]]:
+    """Simulate and encode the world, chunk by chunk."""
+    for chunk in simulate(world):
+        yield [encode(columns, Base.metadata.tables[name]) for name, columns in chunk.items()]
+
+
+def _load(
+    load: BulkLoad, chunks: Iterator[list[Encoded]], listener: Listener
+) -> tuple[Counter[str], Mapping[str, str]]:
+    """Load the chunks, and give by table how many rows they had and the SHA-256 of their bytes."""
+    rows: Counter[str] = Counter()
+    for chunk in chunks:
+        for encoded in chunk:
+            name = encoded.table.name
+            rows[name] += load.send(encoded, progress=partial(listener.loaded, name))
+    return rows, {}
 
 
 def _conclude(db: OrmSession, world: World, listener: Listener) -> Counter[str]:

@@ -4,6 +4,17 @@ Numbers in, columns out; no database. README.md beside this file draws the model
 """
 
 from tutormax_cli.simulation.chunks import CHUNK_TUTORS, TABLES, companies, digests, expected_rows, simulate
+from tutormax_cli.simulation.oracle import OracleProbabilities, oracle
 from tutormax_cli.simulation.world import World
 
-__all__ = ["CHUNK_TUTORS", "TABLES", "World", "companies", "digests", "expected_rows", "simulate"]
+__all__ = [
+    "CHUNK_TUTORS",
+    "TABLES",
+    "OracleProbabilities",
+    "World",
+    "companies",
+    "digests",
+    "expected_rows",
+    "oracle",
+    "simulate",
+]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tutormax_cli.simulation import parameters as p
-from tutormax_cli.simulation.behaviour import SILENT, Company, called_off
+from tutormax_cli.simulation.behaviour import SILENT, Company
 from tutormax_cli.simulation.calendars import MINUTES_PER_DAY
 from tutormax_cli.simulation.streams import Bools, Ints, Keys, below, chance, subkeys, uniform
 
@@ -68,7 +68,7 @@ def _book(company: Company) -> Bookings:
     run, nth, slot, tutor, day = (array[works] for array in (run, nth, slot, tutor, day))
     key = subkeys(runs.key[run], nth)
     held = (slots.strain[slot] < behaviour.open_share[tutor, day]) & ~company.behaviour.away[tutor, day]
-    held &= ~called_off(calendar, key, tutors.city[tutor], day)
+    held &= ~calendar.called_off(key, tutors.city[tutor], day)
     held &= (nth == 0) | ~chance(key, "absence", p.PUPIL_ABSENCE)
     run, tutor, key = run[held], tutor[held], key[held]
     minute = day[held] * MINUTES_PER_DAY + slots.minute[slot[held]]

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from tutormax_cli.simulation.parameters import CITIES
-from tutormax_cli.simulation.streams import Floats, Ints, Times
+from tutormax_cli.simulation.streams import Bools, Floats, Ints, Keys, Times, uniform
 from tutormax_cli.simulation.world import World
 
 BOOKED_AHEAD_DAYS = 9
@@ -44,14 +44,15 @@ SOUTHERN_SHIFT_DAYS = 183
 
 @dataclass(frozen=True)
 class Calendar:
-    """The days of a world, with those for which sessions may be booked."""
+    """The days of a world, with those `ahead` of its end for which sessions may be booked."""
 
     world: World
+    ahead: int = BOOKED_AHEAD_DAYS
 
     @property
     def last_day(self) -> int:
         """One past the last day on which a session may be booked."""
-        return self.world.days + BOOKED_AHEAD_DAYS
+        return self.world.days + self.ahead
 
     @property
     def weeks(self) -> int:
@@ -77,6 +78,10 @@ class Calendar:
         days = self.world.first_day + np.arange(self.last_day + 1)
         rows = {south: _school_factor(days - np.timedelta64(SOUTHERN_SHIFT_DAYS * south, "D")) for south in (0, 1)}
         return np.array([rows[int(city.southern)] for city in CITIES])
+
+    def called_off(self, sessions: Keys, city: Ints, day: Ints) -> Bools:
+        """Tell which weekly sessions fall out because school is out."""
+        return uniform(sessions, "holidays") > np.minimum(self.season[city, day], 1.0)
 
     def utc(self, city: Ints, minute: Ints) -> Times:
         """Turn local minutes since the local midnight of day 0 into UTC instants."""

@@ -1,12 +1,13 @@
 """The company over the days of a world: simulated in chunks of tutors, of which none knows another."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from tutormax_cli.columns import Columns, row_count
 from tutormax_cli.simulation.behaviour import Company, behave
-from tutormax_cli.simulation.calendars import Calendar
+from tutormax_cli.simulation.calendars import BOOKED_AHEAD_DAYS, Calendar
 from tutormax_cli.simulation.digests import digest_chunks
 from tutormax_cli.simulation.people import draw_tutors
 from tutormax_cli.simulation.rows import tables
@@ -27,11 +28,14 @@ def simulate(world: World, *, chunk_tutors: int = CHUNK_TUTORS) -> Iterator[dict
     return map(tables, companies(world, chunk_tutors=chunk_tutors))
 
 
-def companies(world: World, *, chunk_tutors: int = CHUNK_TUTORS) -> Iterator[Company]:
-    """Give the same chunks before they are rows, with the hidden state that no table holds."""
+def companies(world: World, *, chunk_tutors: int = CHUNK_TUTORS, ahead: int = BOOKED_AHEAD_DAYS) -> Iterator[Company]:
+    """Give the same chunks before they are rows, with the hidden state that no table holds.
+
+    With more days `ahead` of the world's end the timetable reaches further; the days before don't change.
+    """
     if chunk_tutors < 1:
         raise ValueError("a chunk holds at least one tutor")
-    calendar = Calendar(world)
+    calendar = Calendar(world, ahead)
     for start in range(0, world.tutors, chunk_tutors):
         numbers = world.first_tutor + np.arange(start, min(start + chunk_tutors, world.tutors))
         tutors = draw_tutors(calendar, numbers)
@@ -47,7 +51,5 @@ def digests(world: World, *, chunk_tutors: int = CHUNK_TUTORS) -> dict[str, str]
 def expected_rows(world: World) -> dict[str, int]:
     """Estimate the rows per table from the first tutors; exact for a world that has no more."""
     sample = min(world.tutors, _SAMPLE_TUTORS)
-    (rows,) = simulate(
-        World(sample, world.days, world.seed, world.as_of, world.first_tutor), chunk_tutors=_SAMPLE_TUTORS
-    )
+    (rows,) = simulate(replace(world, tutors=sample), chunk_tutors=_SAMPLE_TUTORS)
     return {table: round(row_count(columns) * world.tutors / sample) for table, columns in rows.items()}

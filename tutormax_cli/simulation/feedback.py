@@ -33,8 +33,7 @@ class Feedback:
 
 def collect(company: Company, lessons: Lessons) -> Feedback:
     """Ask after every session that ended; some answer, before the world ends."""
-    satisfaction = _satisfaction(company, lessons)
-    rating = np.searchsorted(np.array(p.RATING_BOUNDS), satisfaction, side="right") + 1
+    rating = opinions(company, lessons)
     habit = np.exp(0.5 * normal(company.timetable.runs.key, "answers"))[lessons.bookings.run]
     likely = np.minimum(np.array(p.ANSWERS)[rating - 1] * habit, 0.95)
     submitted_at = _submitted_at(company, lessons)
@@ -43,13 +42,17 @@ def collect(company: Company, lessons: Lessons) -> Feedback:
     return Feedback(rows, lessons.bookings.key[rows], rating[rows], submitted_at[rows])
 
 
+def opinions(company: Company, lessons: Lessons) -> Ints:
+    """Give the stars that each session deserves, whether or not anybody says so."""
+    return np.searchsorted(np.array(p.RATING_BOUNDS), _satisfaction(company, lessons), side="right") + 1
+
+
 def _satisfaction(company: Company, lessons: Lessons) -> Floats:
     """Give the latent satisfaction with each session; that with first ones is already part of the tutor's history."""
     runs, bookings = company.timetable.runs, lessons.bookings
     usual = company.tutors.quality[bookings.tutor] + p.PAIR_SD * normal(runs.key, "pair")[bookings.run]
     usual += p.SESSION_SD * normal(bookings.key, "satisfaction") - p.SATISFACTION_SLOPE * lessons.state
-    first = (lessons.number == 1) & ~runs.established[bookings.run]
-    met = np.where(first, company.behaviour.pupils.satisfaction[bookings.run], usual)
+    met = np.where(lessons.number == 1, company.behaviour.pupils.satisfaction[bookings.run], usual)
     return np.asarray(met + p.TECHNICAL_SHIFT * lessons.technical + p.LATE_SHIFT * lessons.late)
 
 

@@ -18,8 +18,9 @@ _NEVER = np.datetime64("NaT", "us")
 class Lessons:
     """Sessions and what became of them, one element per session, by tutor and time.
 
-    `start`, `booked_at` and `asked_at` are UTC; `state` is the tutor's disengagement at the time. A session `started`
-    unless it was a no-show or lies ahead, and `ended` unless it is going on.
+    `start`, `booked_at` and `asked_at` are UTC; `state` is the tutor's disengagement at the time; `number` counts the
+    pair's sessions from its first, whether recorded or before the world. A session `started` unless it was a no-show or
+    lies ahead, and `ended` unless it is going on.
     """
 
     bookings: Bookings
@@ -59,7 +60,7 @@ def hold_lessons(company: Company) -> Lessons:
     kept = (booked_at < world.end) & (np.isnat(ended_at) | (start < ended_at)) & (start >= world.first_day)
     rows = np.flatnonzero(kept)
     rows = rows[np.lexsort((start[rows], bookings.tutor[rows]))]
-    return _hold(company, bookings.take(rows), start[rows], booked_at[rows])
+    return _hold(company, bookings.take(rows), start[rows], booked_at[rows], _numbers(company, bookings)[rows])
 
 
 def _booked_at(company: Company, bookings: Bookings) -> Times:
@@ -71,7 +72,7 @@ def _booked_at(company: Company, bookings: Bookings) -> Times:
     return np.maximum(booked_at, tutors.onboarded_at[bookings.tutor] + 60 * MINUTE)
 
 
-def _hold(company: Company, bookings: Bookings, start: Times, booked_at: Times) -> Lessons:
+def _hold(company: Company, bookings: Bookings, start: Times, booked_at: Times, number: Ints) -> Lessons:
     """Tell what became of the sessions, given in order of tutor and start."""
     tutor, key, end = bookings.tutor, bookings.key, company.calendar.world.end
     day = bookings.minute // MINUTES_PER_DAY
@@ -89,7 +90,7 @@ def _hold(company: Company, bookings: Bookings, start: Times, booked_at: Times) 
         asked_at=np.where(bookings.moved, asked_at, _NEVER),
         state=state,
         duration=duration,
-        number=_session_numbers(bookings.run),
+        number=number,
         no_show=absent & (start + p.LATE_LIMIT * MINUTE <= end),
         started=started,
         ended=started & (start + (late + duration) * MINUTE <= end),
@@ -125,15 +126,13 @@ def _late_minutes(company: Company, bookings: Bookings, state: Floats) -> Ints:
     return np.where(chance(bookings.key, "late", likely), minutes, 0)
 
 
-def _session_numbers(run: Ints) -> Ints:
-    """Count each pupil's sessions in order of time."""
-    order = np.argsort(run, kind="stable")
-    ordered = run[order]
-    position = np.arange(len(run))
-    first = np.searchsorted(ordered, ordered)
-    result = np.empty(len(run), dtype=np.int64)
-    result[order] = position - first + 1
-    return result
+def _numbers(company: Company, bookings: Bookings) -> Ints:
+    """Count each pupil's sessions in order of time, on from those before the world."""
+    order = np.lexsort((bookings.minute, bookings.run))
+    ordered = bookings.run[order]
+    result = np.empty(len(order), dtype=np.int64)
+    result[order] = np.arange(len(order)) - np.searchsorted(ordered, ordered) + 1
+    return np.asarray(result + company.timetable.runs.before[bookings.run])
 
 
 def engagement(company: Company, lessons: Lessons) -> Floats:

@@ -162,6 +162,7 @@ FIRST_WAIT_WEEKS = 2.2  # mean wait of a slot for its first pupil; assumed
 GAP_WEEKS = 0.9  # mean vacancy between two pupils; calibrated
 RUN_SCALE_WEEKS, RUN_SHAPE = 11.0, 0.75  # Weibull length of a pupil's stay: many leave early, some stay; assumed
 PUPIL_ABSENCE = 0.055  # of weekly sessions the pupil calls off in time, so that no session is booked; assumed
+HELD_WEEKS = 0.80  # of the weeks of a pair have a session booked; as measured within the world
 LEAD_WEEKS = 16  # a world's slots start to fill this long before its first day
 
 # --- the hidden state ------------------------------------------------------------------------------------------------
@@ -176,6 +177,7 @@ DECLINING_AT_START = (0.06, 0.30, 0.03, 0.12, 0.85)  # chance by archetype; cali
 HAZARD_LEVEL = -9.30  # log of the daily hazard of leaving for an engaged tutor; calibrated
 HAZARD_SLOPE = 2.60  # per unit of disengagement; prototype
 NEW_TUTOR_HAZARD, NEW_TUTOR_DAYS = 0.45, 60.0  # log hazard of a tutor's first day, and how fast it wears off; assumed
+HAZARD_WITHOUT_SIGNAL = 0.0043  # daily hazard of leaving in a world without signal: as many leave; calibrated
 RESIGNED_SHARE = 0.12  # of departures are said aloud, 1-2 % of tutors a month; required
 SILENT_DAYS = 14  # of silence until a departure is recorded; required
 POOR_FIRST_SHOCK = 0.20  # disengagement that a poor first session adds; calibrated

@@ -68,14 +68,20 @@ class Slots:
 class Runs:
     """Pupils in slots; every array has one element per pupil, by slot and time.
 
-    The pupil comes each week from week `start` of the slot for `weeks` weeks; an `established` one came before.
+    The pupil comes each week from week `start` of the slot for `weeks` weeks. The pair had `before` sessions in weeks
+    before the world's first.
     """
 
     slot: Ints
     key: Keys
     start: Ints
     weeks: Ints
-    established: Bools
+    before: Ints
+
+    @property
+    def established(self) -> Bools:
+        """Whether the pupil came before."""
+        return self.before > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,5 +156,11 @@ def _draw_runs(calendar: Calendar, tutors: Tutors, slots: Slots) -> Runs:
     start = origin[:, None] + np.cumsum(gap, axis=1) + np.cumsum(stay, axis=1) - stay
     end = np.minimum(start + stay, calendar.weeks)
     slot, turn = np.nonzero((end > 0) & (start < calendar.weeks))
-    start, end = start[slot, turn], end[slot, turn]
-    return Runs(slot, key[slot, turn], np.maximum(start, 0), end - np.maximum(start, 0), start < 0)
+    key, start, end = key[slot, turn], start[slot, turn], end[slot, turn]
+    return Runs(slot, key, np.maximum(start, 0), end - np.maximum(start, 0), _sessions_before(key, -start))
+
+
+def _sessions_before(runs: Keys, weeks: Ints) -> Ints:
+    """Give how many sessions pairs had in so many weeks before the world: their first, and most weeks another."""
+    later = np.floor(p.HELD_WEEKS * (weeks - 1) + uniform(runs, "sessions before")).astype(np.int64)
+    return np.where(weeks > 0, 1 + later, 0)

@@ -1,4 +1,4 @@
-"""What identifies a synthetic world: how many tutors, how many days, which seed, up to when."""
+"""What identifies a synthetic world: how many tutors, how many days, which seed, up to when, with a signal or not."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
@@ -17,7 +17,8 @@ class World:
     """The arguments of one synthetic world; equal worlds have equal rows.
 
     Rows lie in the `days` days before `as_of`, a midnight in UTC. Tutors are numbered from `first_tutor`, so that
-    a world of tutors 0..499 and one of tutors 500..599 are together the world of tutors 0..599.
+    a world of tutors 0..499 and one of tutors 500..599 are together the world of tutors 0..599. Without `signal` it is
+    the same company, but departures fall on anybody at any time, as often: nothing can be learned from what was before.
     Raises UsageError for arguments that no world has.
     """
 
@@ -26,6 +27,7 @@ class World:
     seed: int
     as_of: datetime
     first_tutor: int = 0
+    signal: bool = True
 
     def __post_init__(self) -> None:
         _within("tutors", self.tutors, 1, MAX_TUTORS)

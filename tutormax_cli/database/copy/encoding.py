@@ -4,7 +4,7 @@ Each slice of rows is laid out as a record array in which every value has room f
 the same shape says which bytes are really there, and one compression by that mask makes the buffer.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,30 @@ class _Field:
     values: Callable[[slice], tuple[Array, Lengths | None]]
 
 
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Rows of a table made ready for COPY: the columns' names, and slice by slice how many rows and their bytes."""
+
+    table: Table
+    columns: tuple[str, ...]
+    slices: Iterable[tuple[int, memoryview]]
+
+    def stream(self) -> Iterator[bytes | memoryview]:
+        """Yield the buffers of the whole binary COPY stream."""
+        yield SIGNATURE
+        for _, buffer in self.slices:
+            yield buffer
+        yield TRAILER
+
+
+def encode(columns: Columns, table: Table) -> Encoded:
+    """Encode all the rows at once, so that somebody else can send them meanwhile.
+
+    Raises TypeError or ValueError for what can't be encoded.
+    """
+    return Encoded(table, tuple(columns), tuple(_slices(columns, table)))
+
+
 def copy_in(
     connection: Connection, table: Table, columns: Columns, *, progress: Progress | None = None, freeze: bool = False
 ) -> int:
@@ -59,27 +83,27 @@ def copy_in(
     Columns that are left out take the table's defaults. `freeze` needs a table that the same (sub)transaction made or
     truncated. Raises psycopg.Error for what the server refuses, TypeError or ValueError for what can't be encoded.
     """
+    rows = Encoded(table, tuple(columns), _slices(columns, table))
+    return send(connection, rows, progress=progress, freeze=freeze)
+
+
+def send(connection: Connection, encoded: Encoded, *, progress: Progress | None = None, freeze: bool = False) -> int:
+    """Do what `copy_in` does with rows that are encoded already."""
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary{})").format(
-        sql.Identifier(*filter(None, (table.schema, table.name))),
-        sql.SQL(", ").join(map(sql.Identifier, columns)),
+        sql.Identifier(*filter(None, (encoded.table.schema, encoded.table.name))),
+        sql.SQL(", ").join(map(sql.Identifier, encoded.columns)),
         sql.SQL(", FREEZE" if freeze else ""),
     )
+    sent = 0
     with copying(connection, statement) as copy:
         copy.write(SIGNATURE)
-        for rows, buffer in _slices(columns, table):
+        for rows, buffer in encoded.slices:
             copy.write(buffer)
+            sent += rows
             if progress:
                 progress(rows)
         copy.write(TRAILER)
-    return row_count(columns)
-
-
-def encode(columns: Columns, table: Table) -> Iterator[bytes | memoryview]:
-    """Yield the buffers of a whole binary COPY stream for these columns of the table."""
-    yield SIGNATURE
-    for _, buffer in _slices(columns, table):
-        yield buffer
-    yield TRAILER
+    return sent
 
 
 def _slices(columns: Columns, table: Table) -> Iterator[tuple[int, memoryview]]:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Table
 
 from tutormax_cli.columns import Columns
 from tutormax_cli.database.copy.definitions import Definition, definitions
-from tutormax_cli.database.copy.encoding import Progress, copy_in
+from tutormax_cli.database.copy.encoding import Encoded, Progress, copy_in, send
 from tutormax_cli.database.copy.locks import DEFAULT_WAIT, lock_tables
 from tutormax_cli.database.copy.wire import driver_of
 
@@ -44,6 +44,10 @@ class BulkLoad:
     def copy_in(self, table: Table, columns: Columns, progress: Progress | None = None) -> int:
         """Load columns into one of the tables, and give the number of rows."""
         return copy_in(self.connection, table, columns, progress=progress, freeze=self.freeze)
+
+    def send(self, rows: Encoded, progress: Progress | None = None) -> int:
+        """Load rows that are encoded already, and give their number."""
+        return send(self.connection, rows, progress=progress, freeze=self.freeze)
 
 
 @contextmanager
