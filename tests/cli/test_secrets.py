@@ -106,6 +106,7 @@ def test_a_wrong_password_exits_3_and_is_not_repeated(guarded: Guarded, tmp_path
 def command_lines() -> list[tuple[str, ...]]:
     """Give every command with arguments enough to run, and every command's help."""
     arguments: dict[tuple[str, ...], tuple[str, ...]] = {
+        ("init",): ("--wait", "0"),
         ("migrate", "down"): ("base",),
         ("migrate", "stamp"): ("head",),
         ("migrate", "new"): ("-m", "x"),

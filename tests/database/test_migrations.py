@@ -119,7 +119,8 @@ def test_a_killed_migration_leaves_a_whole_revision_or_none(blank: Settings, see
 
 
 def test_who_holds_the_lock_is_said_and_waiting_ends(blank: Settings) -> None:
-    with connect(replace(blank, defaults={"application_name": "deploy-7"}), autocommit=True) as holder:
+    named = replace(blank, keywords={**(blank.keywords or {}), "application_name": "deploy-7"})
+    with connect(named, autocommit=True) as holder:
         holder.execute("SELECT pg_advisory_lock(%s)", [LOCK_KEY])
         with pytest.raises(LockTimeout, match=f"held by deploy-7 .* pid {holder.info.backend_pid}"):
             upgrade(blank, wait=0.3)

@@ -43,7 +43,7 @@ def count_rows(connection: psycopg.Connection) -> dict[str, int]:
         for name in names
         if name in existing
     )
-    counted = dict(connection.execute(counts).fetchall())
+    counted: dict[str, int] = dict(connection.execute(counts).fetchall())
     return {name: counted[name] for name in names if name in counted}
 
 
