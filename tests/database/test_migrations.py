@@ -18,6 +18,7 @@ from sqlalchemy import create_engine, text
 from tests.conftest import Finished, Server, clean_environment, url_of
 from tests.database.catalog import schema
 from tutormax_cli.database.connection import connect
+from tutormax_cli.database.embedded import EmbeddedServer
 from tutormax_cli.database.engine import DIALECT
 from tutormax_cli.database.migration_lock import LOCK_KEY
 from tutormax_cli.database.migrations import downgrade, drift, script_heads, stamp, state, upgrade
@@ -189,6 +190,27 @@ def test_a_role_without_create_rights_is_told_so(server: Server, blank: Settings
         assert tables(blank) == set()
     finally:
         server.execute(sql.SQL("DROP ROLE {}").format(role))
+
+
+def test_a_standby_is_refused(home: Path) -> None:
+    standby = EmbeddedServer(home / "standby")
+    settings = Settings("tests", standby.connection_keywords(), home)
+    try:
+        standby.start()
+        # A server can follow only what was logged for followers.
+        with connect(settings, autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET wal_level = replica")
+        standby.stop()
+        standby.start()
+        standby.stop()
+        (standby.data / "standby.signal").touch()
+        standby.start()
+        with pytest.raises(TutormaxError, match="read-only standby") as refused:
+            upgrade(settings)
+        assert (refused.value.exit_code, refused.value.hint) == (1, "name the primary server")
+        assert tables(settings) == set()
+    finally:
+        standby.stop()
 
 
 def test_stamp_records_without_running(blank: Settings) -> None:

@@ -1,6 +1,7 @@
 """The synthetic world as a whole: its arguments, its reproducibility, and its fit with the schema."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
 from typing import Any
@@ -13,7 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from tutormax_cli.columns import Coded, Column, row_count
 from tutormax_cli.database import models
 from tutormax_cli.errors import UsageError
-from tutormax_cli.simulation import TABLES, World, digests, expected_rows, parameters, simulate
+from tutormax_cli.simulation import TABLES, World, companies, digests, expected_rows, parameters, simulate
 from tutormax_cli.simulation.digests import digest_chunks
 
 AS_OF = datetime(2026, 6, 1, tzinfo=UTC)
@@ -66,6 +67,13 @@ def test_more_tutors_leave_the_first_as_they_were() -> None:
 def test_a_later_part_continues_an_earlier_one() -> None:
     parts = [World(40, 120, 42, AS_OF), World(20, 120, 42, AS_OF, first_tutor=40)]
     assert digest_chunks(rows_of(part) for part in parts) == digests(WORLD)
+
+
+def test_a_world_without_signal_is_the_same_company_until_somebody_leaves() -> None:
+    (usual,), (silent,) = companies(WORLD), companies(replace(WORLD, signal=False))
+    assert (usual.behaviour.disengagement == silent.behaviour.disengagement).all()
+    assert (usual.behaviour.stop_day != silent.behaviour.stop_day).any()
+    assert digests(replace(WORLD, signal=False), chunk_tutors=7) == digests(replace(WORLD, signal=False))
 
 
 @pytest.mark.parametrize("change", [{"seed": 43}, {"days": 121}, {"as_of": AS_OF + timedelta(days=1)}])
@@ -153,8 +161,8 @@ def test_words_are_those_of_the_schema(words: tuple[str, ...], kind: type[StrEnu
 PINNED: dict[str, str] = {
     "tutors": "fdddd8a068846573aa7b6b203196b560488372540662031746d16c205b8519de",
     "students": "437ed917924d27ef351ad2e8fa09319620bd5a1b888a21709aafc000d7c8508e",
-    "sessions": "9026e03e962222813b5bbfcfacfd064d25280eff416837d51c14386b9528fcdb",
-    "student_feedback": "d04de27ff8fa55ac6397e2848f272cafec5838386c9a5712e214e41c2d88a0b4",
+    "sessions": "209639e0d72b8c5d7fa1ab631f88dd56591ff9c164feb43a41dbcaed39792618",
+    "student_feedback": "e811f481eada47e3e345302c77cce6e121d307db2ccbacd590a2a491aa145c4b",
     "tutor_events": "50066946078fb9237eb25008f2a18aebacf4e101a4ab6d8f05ff7b8fca7b9eab",
-    "interventions": "6d267215fcc93d99850e4df68ad0eee72977f53c5bc152cf5a5912a189fb8678",
+    "interventions": "6e0162482246f3b8da286bc6c77e1019592e473636e39e9bb92dd668f2ba6021",
 }

@@ -8,6 +8,7 @@ from tutormax_cli.simulation import parameters as p
 from tutormax_cli.simulation.behaviour import Company
 from tutormax_cli.simulation.bookings import BOOKED_DAYS, Bookings, book
 from tutormax_cli.simulation.calendars import DAY, MINUTE, MINUTES_PER_DAY
+from tutormax_cli.simulation.identities import rank_within
 from tutormax_cli.simulation.streams import Bools, Floats, Ints, Times, chance, normal, uniform
 from tutormax_cli.simulation.timetable import PITCHES
 
@@ -60,7 +61,9 @@ def hold_lessons(company: Company) -> Lessons:
     kept = (booked_at < world.end) & (np.isnat(ended_at) | (start < ended_at)) & (start >= world.first_day)
     rows = np.flatnonzero(kept)
     rows = rows[np.lexsort((start[rows], bookings.tutor[rows]))]
-    return _hold(company, bookings.take(rows), start[rows], booked_at[rows], _numbers(company, bookings)[rows])
+    # Bookings stand by pair, and no move puts a session past the pair's next one.
+    number = company.timetable.runs.before[bookings.run] + rank_within(bookings.run)
+    return _hold(company, bookings.take(rows), start[rows], booked_at[rows], number[rows])
 
 
 def _booked_at(company: Company, bookings: Bookings) -> Times:
@@ -124,15 +127,6 @@ def _late_minutes(company: Company, bookings: Bookings, state: Floats) -> Ints:
     inside = 1.0 - np.exp(-(p.LATE_LIMIT - 1) / mean)
     minutes = 1 + np.floor(-mean * np.log1p(-inside * uniform(bookings.key, "minutes late"))).astype(np.int64)
     return np.where(chance(bookings.key, "late", likely), minutes, 0)
-
-
-def _numbers(company: Company, bookings: Bookings) -> Ints:
-    """Count each pupil's sessions in order of time, on from those before the world."""
-    order = np.lexsort((bookings.minute, bookings.run))
-    ordered = bookings.run[order]
-    result = np.empty(len(order), dtype=np.int64)
-    result[order] = np.arange(len(order)) - np.searchsorted(ordered, ordered) + 1
-    return np.asarray(result + company.timetable.runs.before[bookings.run])
 
 
 def engagement(company: Company, lessons: Lessons) -> Floats:
