@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from tutormax_cli.cli.commands import LazyGroup, read_only_what_was_given
+from tutormax_cli.cli.commands import LazyGroup, smooth
 from tutormax_cli.cli.invocation import current
 from tutormax_cli.cli.options import DatabaseUrlOption, DebugOption, VersionOption
 from tutormax_cli.errors import INTERRUPTED, TutormaxError
@@ -57,7 +57,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def app_command() -> Any:
     """Build the command group; commands themselves are still to be imported."""
     command = typer.main.get_command(app)
-    read_only_what_was_given(command)
+    smooth(command)
     return command
 
 

@@ -56,9 +56,10 @@ def load_command(name: str) -> Any:
         app = _typer()
         app.command(name)(getattr(module, name.replace("-", "_")))
     command = typer.main.get_command(app)
-    for leaf in _leaves(command):
-        leaf.params.extend(_global_options())
-        read_only_what_was_given(leaf)
+    for each in _tree(command):
+        if not _children(each):
+            each.params.extend(_global_options())
+        smooth(each)
     return command
 
 
@@ -66,27 +67,38 @@ def _typer(**attributes: Any) -> typer.Typer:
     return typer.Typer(add_completion=False, pretty_exceptions_show_locals=False, **attributes)
 
 
-def _leaves(command: Any) -> Iterator[Any]:
-    """Give the commands of a group, however deep, or the command itself."""
-    if not hasattr(command, "commands"):
-        yield command
-        return
-    for child in command.commands.values():
-        yield from _leaves(child)
+def _children(command: Any) -> list[Any]:
+    return list(getattr(command, "commands", {}).values())
 
 
-def read_only_what_was_given(command: Any) -> None:
-    """Keep Typer from reading options left at their defaults: reading imports pydantic, a tenth of a second."""
+def _tree(command: Any) -> Iterator[Any]:
+    """Give a command and all that are below it."""
+    yield command
+    for child in _children(command):
+        yield from _tree(child)
+
+
+def smooth(command: Any) -> None:
+    """Mend what Typer does to every command: its help keeps our line breaks, and its options are read too eagerly."""
+    command.help = "\n\n".join(" ".join(part.split()) for part in (command.help or "").split("\n\n"))
     listed = command.get_params
 
     def get_params(ctx: Any) -> list[Any]:
         params: list[Any] = listed(ctx)  # with --help, which Typer makes only now
         for param in params:
-            if not isinstance(param.get_runtime_param, partial):
-                param.get_runtime_param = partial(_DefaultAsItIs, param.get_runtime_param)
+            _smooth_param(param)
         return params
 
     command.get_params = get_params
+
+
+def _smooth_param(param: Any) -> None:
+    """Leave out the word <bool> behind a flag, and read an option only if it was given: reading imports pydantic."""
+    if isinstance(param.get_runtime_param, partial):
+        return
+    if getattr(param, "is_flag", False):
+        param.metavar = ""
+    param.get_runtime_param = partial(_DefaultAsItIs, param.get_runtime_param)
 
 
 class _DefaultAsItIs:
