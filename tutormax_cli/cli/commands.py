@@ -57,8 +57,7 @@ def load_command(name: str) -> Any:
         app.command(name)(getattr(module, name.replace("-", "_")))
     command = typer.main.get_command(app)
     for each in _tree(command):
-        if not _children(each):
-            each.params.extend(_global_options())
+        each.params.extend(_global_options())
         smooth(each)
     return command
 
@@ -67,14 +66,10 @@ def _typer(**attributes: Any) -> typer.Typer:
     return typer.Typer(add_completion=False, pretty_exceptions_show_locals=False, **attributes)
 
 
-def _children(command: Any) -> list[Any]:
-    return list(getattr(command, "commands", {}).values())
-
-
 def _tree(command: Any) -> Iterator[Any]:
     """Give a command and all that are below it."""
     yield command
-    for child in _children(command):
+    for child in getattr(command, "commands", {}).values():
         yield from _tree(child)
 
 

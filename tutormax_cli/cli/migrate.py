@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Move the schema up or down, and say where it stands. Alone it brings it to the newest revision.",
     invoke_without_command=True,
+    add_completion=False,
 )
 
 DEFAULT_WAIT = 60.0
