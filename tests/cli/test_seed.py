@@ -1,5 +1,6 @@
 """`tutormax seed` as a process: what it loads, says and refuses, and that stopping it leaves nothing behind."""
 
+import json
 import re
 import signal
 import subprocess
@@ -14,10 +15,11 @@ import pytest
 from sqlalchemy import Engine, create_engine, func, select, text
 
 from tests.conftest import Finished, clean_environment
+from tutormax_cli import __version__
 from tutormax_cli.database import ChurnPrediction, Tutor, TutorPerformanceMetric
 from tutormax_cli.database.engine import driver_connection
 from tutormax_cli.database.queries import count_rows
-from tutormax_cli.seeding import Seeded, read_seed_record
+from tutormax_cli.seeding.record import Seeded, read_seed_record
 
 Run = Callable[..., Finished]
 SMALL = ("--tutors", "12", "--days", "60", "--as-of", "2026-06-01")
@@ -47,10 +49,16 @@ def test_it_loads_evaluates_predicts_and_says_how_to_do_it_again(tutormax: Run, 
     assert done.exit_code == 0, done.stderr
     rows = counts(engine)
     assert all(rows[table] for table in rows if table != "interventions")
-    summary, again = done.stdout.splitlines()
-    assert re.fullmatch(rf"Seeded 12 tutors, 60 days to 1 Jun 2026: {sum(rows.values()):,} rows in \d+\.\d s", summary)
-    assert again == "Again, byte for byte: tutormax seed --tutors 12 --days 60 --seed 42 --as-of 2026-06-01"
-    assert [run.command for run in record(engine)] == [again.removeprefix("Again, byte for byte: ")]
+    summary, *tables, _, again = done.stdout.splitlines()
+    total = f"{sum(rows.values()):,}"
+    assert re.fullmatch(rf"Seeded 12 tutors, 60 days to 1 Jun 2026 · rows {total} · in [\d.]+ m?s", summary)
+    assert {line.split()[0]: line.split()[1] for line in tables[2:]} == {
+        name: f"{n:,}" for name, n in rows.items() if n
+    }
+    (run,) = record(engine)
+    assert again.strip() == f"Again, byte for byte: {run.command}"
+    assert run.command == "tutormax seed --tutors 12 --days 60 --seed 42 --as-of 2026-06-01"
+    assert run.version == __version__
     assert "Next: tutormax risk-report" in done.stderr
 
 
@@ -68,9 +76,11 @@ def test_the_report_has_a_trend_of_five_weeks(tutormax: Run, engine: Engine) -> 
 def test_the_printed_command_makes_the_same_rows(tutormax: Run, engine: Engine) -> None:
     first = tutormax("seed", *SMALL, "--raw")
     before = contents(engine)
+    digests = [run.digests for run in record(engine)]
     command = first.stdout.splitlines()[-1].partition("tutormax ")[2].split()
     assert tutormax(*command, "--replace", "--yes").exit_code == 0
     assert contents(engine) == before
+    assert [run.digests for run in record(engine)] == digests
     assert "Next: tutormax evaluate" in first.stderr
     assert counts(engine)["churn_predictions"] == 0
 
@@ -108,11 +118,42 @@ def test_replacing_asks_first(tutormax: Run, engine: Engine) -> None:
     assert counts(engine)["tutors"] == 3
 
 
+def test_replacing_takes_predictions_too_and_says_so(seeded_url: str, tutormax: Run) -> None:
+    refused = tutormax("seed", *SMALL, "--replace")
+    assert re.search(r"[1-9]\d* churn_predictions", refused.stderr)
+    assert tutormax("seed", *SMALL, "--raw", "--replace", "--yes").exit_code == 0
+    seeded = create_engine(seeded_url.replace("postgresql:", "postgresql+psycopg:", 1))
+    assert counts(seeded)["churn_predictions"] == 0
+    assert len(record(seeded)) == 1
+    seeded.dispose()
+
+
 def test_a_dry_run_tells_and_does_nothing(tutormax: Run, engine: Engine) -> None:
-    done = tutormax("seed", *SMALL, "--dry-run")
+    done = tutormax("seed", *SMALL, "--dry-run", "--format", "json")
     assert done.exit_code == 0
-    assert re.match(r"Would seed 12 tutors, 60 days to 1 Jun 2026: about [\d,]+ rows\n  tutors +12\n", done.stdout)
+    told = json.loads(done.stdout)
     assert not any(counts(engine).values())
+    assert tutormax("seed", *SMALL, "--raw").exit_code == 0
+    held = counts(engine)
+    assert {each["table"]: each["rows"] for each in told["tables"]} == {
+        name: rows for name, rows in held.items() if rows
+    }
+    assert told["rows"] == sum(held.values())
+    assert 0.5 < told["seconds"] < 30
+    done = tutormax("seed", *SMALL, "--dry-run", "--replace")
+    assert re.match(r"Would seed 12 tutors, 60 days to 1 Jun 2026 · rows, about [\d,]+ · size ", done.stdout)
+    assert f"The {sum(held.values()):,} rows that are there would be deleted." in done.stdout
+
+
+def test_the_room_told_is_about_the_room_taken(tutormax: Run, engine: Engine) -> None:
+    world = ("--tutors", "150", "--as-of", "2026-06-01")
+    told = json.loads(tutormax("seed", *world, "--dry-run", "--format", "json").stdout)
+    assert tutormax("seed", *world, "--raw").exit_code == 0
+    with engine.connect() as connection:
+        sizes = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relname = ANY(:tables)"
+        tables = [each["table"] for each in told["tables"] if each["rows"]]
+        taken = connection.execute(text(sizes), {"tables": tables}).scalar_one()
+    assert told["bytes"] == pytest.approx(float(taken), rel=0.2)
 
 
 @pytest.mark.parametrize(
@@ -166,8 +207,7 @@ def wait_for(watcher: Engine, condition: str, sessions: int) -> None:
             time.sleep(0.002)
 
 
-@pytest.mark.parametrize("doing", ["COPY%", "CREATE INDEX%"])
-@pytest.mark.parametrize("with_signal", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(("doing", "with_signal"), [("COPY%", signal.SIGINT), ("CREATE INDEX%", signal.SIGKILL)])
 def test_stopping_it_leaves_nothing(
     database_url: str, watcher: Engine, doing: str, with_signal: signal.Signals, tmp_path: Path
 ) -> None:

@@ -41,6 +41,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from tutormax_cli.columns import Coded, Columns
 from tutormax_cli.database.copy import copy_in, copy_out, decoding, encode, encoding
+from tutormax_cli.database.copy.encoding import send
 from tutormax_cli.database.models import Base, Student, Tutor, TutorStatus
 
 KINDS = Table(
@@ -252,9 +253,11 @@ def test_progress_adds_up_and_no_rows_are_rows_too(connection: Connection, monke
     assert copy_in(connection, KINDS, {"row": np.arange(0)}) == 0
 
 
-def test_encode_gives_the_whole_stream() -> None:
-    stream = b"".join(encode({"int": np.array([7], np.int16)}, KINDS))
-    assert stream == b"PGCOPY\n\xff\r\n\0" + bytes(8) + b"\0\1\0\0\0\4\0\0\0\7\xff\xff"
+def test_encoded_rows_load_without_their_columns(connection: Connection) -> None:
+    encoded = encode({"int": np.array([7], np.int16)}, KINDS)
+    assert [(rows, bytes(buffer)) for rows, buffer in encoded.slices] == [(1, b"\0\1\0\0\0\4\0\0\0\7")]
+    assert send(connection, encoded) == 1
+    assert connection.execute(select(KINDS.c.int)).scalar() == 7
 
 
 @pytest.mark.parametrize(
@@ -273,7 +276,7 @@ def test_encode_gives_the_whole_stream() -> None:
 )
 def test_what_does_not_fit_is_refused(columns: Columns, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
-        list(encode(columns, KINDS))
+        encode(columns, KINDS)
 
 
 def test_a_masked_number_may_hide_one_that_is_too_large(connection: Connection) -> None:

@@ -1,7 +1,7 @@
 """`tutormax seed`: a synthetic tutoring company, the same for the same arguments."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import dataclasses
+from collections.abc import Mapping
 from datetime import UTC, datetime, time
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated
@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tutormax_cli.cli.connect import database_session
-from tutormax_cli.cli.console import next_step, out, progress, say
+from tutormax_cli.cli.console import emit, next_step
 from tutormax_cli.cli.guards import confirm_loss
-from tutormax_cli.cli.options import ConfirmOption, YesOption, parse_time
+from tutormax_cli.cli.options import ConfirmOption, FormatOption, OutputOption, YesOption, parse_time
 from tutormax_cli.errors import UsageError
+from tutormax_cli.reports.render import Format
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from tutormax_cli.seeding import Listener, Mode
+    from tutormax_cli.reports.report import Report
+    from tutormax_cli.seeding.seed import Mode
     from tutormax_cli.simulation import World
 
 
@@ -36,111 +38,84 @@ def seed(
             parser=parse_time,
             metavar="DATE",
             help="The day at whose midnight (UTC) the history ends.",
-            show_default="today",
+            show_default="today; with --append, when that of the tutors there ends",
         ),
     ] = None,
     append: Annotated[bool, typer.Option("--append", help="Add more tutors to those that are there.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Delete all rows of all tables first.")] = False,
     raw: Annotated[bool, typer.Option("--raw", help="Load only: no evaluation, no predictions.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say how many rows, how much room and time it takes, and do nothing.")
+    ] = False,
     yes: YesOption = False,
     confirm: ConfirmOption = None,
+    format: FormatOption = Format.TABLE,
+    output: OutputOption = None,
 ) -> None:
     """Fill the database with a realistic synthetic tutoring company.
 
     The same tutors, days, seed and as-of give the same rows on every machine. All or nothing: whatever goes wrong, the
     database stays as it was.
     """
-    from tutormax_cli.seeding import Mode
+    from tutormax_cli.seeding.seed import Mode
     from tutormax_cli.simulation import World
 
     if append and replace:
         raise UsageError("--append and --replace exclude each other", "see tutormax seed --help")
-    world = World(tutors, days, seed, as_of or datetime.combine(datetime.now(UTC), time(), UTC))
     mode = Mode.APPEND if append else Mode.REPLACE if replace else Mode.REFUSE
+    world = World(tutors, days, seed, as_of or datetime.combine(datetime.now(UTC), time(), UTC))
     with database_session(writes=not dry_run) as db:
-        held = _held(db)
+        world, held = _look(db, world, mode, ends=as_of is not None)
         if dry_run:
-            _tell_plan(world, mode, held)
+            report = _planned(world, mode, held)
         else:
-            _guard(mode, held, yes, confirm)
-            _run(db, world, mode, raw)
+            if mode is Mode.REPLACE and any(held.values()):
+                confirm_loss(held, yes=yes, confirm=confirm)
+            report = _run(db, world, mode, raw)
+    emit(report, format, output)
+    if not dry_run:
+        next_step("tutormax evaluate" if raw else "tutormax risk-report")
 
 
-def _held(db: "Session") -> Mapping[str, int]:
-    """Count the rows of every table."""
+def _look(db: "Session", world: "World", mode: "Mode", *, ends: bool) -> tuple["World", Mapping[str, int]]:
+    """Count the rows of every table, and fit the world to the tutors that are there where it is to be appended.
+
+    It ends when theirs does unless it was told when it `ends`. Raises TutormaxError where the seeding is refused.
+    """
     from tutormax_cli.database.engine import driver_connection
     from tutormax_cli.database.queries import count_rows
+    from tutormax_cli.seeding.record import read_seed_record
+    from tutormax_cli.seeding.seed import continued, refuse_rows
 
-    held = count_rows(driver_connection(db.connection()))
+    driver = driver_connection(db.connection())
+    held = count_rows(driver)
+    if mode == "refuse":
+        refuse_rows(held)
+    if mode == "append":
+        runs = read_seed_record(driver)
+        if held["tutors"] and runs and not ends:
+            world = dataclasses.replace(world, as_of=runs[-1].as_of)
+        world = continued(driver, world)
     db.rollback()  # No transaction stays open while somebody thinks about a question.
-    return held
+    return world, held
 
 
-def _tell_plan(world: "World", mode: "Mode", held: Mapping[str, int]) -> None:
-    """Say on stdout what a seeding would load, and what would become of the rows that are there."""
-    from tutormax_cli.seeding import refuse_rows
-    from tutormax_cli.simulation import expected_rows
+def _planned(world: "World", mode: "Mode", held: Mapping[str, int]) -> "Report":
+    from tutormax_cli.reports.seeding import described, planned
+    from tutormax_cli.seeding.plan import plan
 
-    expected = expected_rows(world)
-    out().print(f"Would seed {_described(world)}: about {sum(expected.values()):,} rows")
-    for table, rows in expected.items():
-        out().print(f"  {table:<20}{rows:>14,}")
-    if mode == "refuse":
-        refuse_rows(held)
-    fate = {"append": "Kept", "replace": "Deleted"}.get(mode)
-    if fate and any(held.values()):
-        out().print(
-            f"{fate}: " + ", ".join(f"{rows:,} {table}" for table, rows in held.items() if rows), soft_wrap=True
-        )
-    say("nothing was changed")
+    fate = "deleted" if mode == "replace" else "kept"
+    return planned(described(world.tutors, world.days, world.as_of), plan(world), held, fate)
 
 
-def _guard(mode: "Mode", held: Mapping[str, int], yes: bool, confirm: str | None) -> None:
-    """Refuse a database that holds rows, or ask before they are lost; adding to them needs no leave."""
-    from tutormax_cli.seeding import refuse_rows
-
-    if mode == "refuse":
-        refuse_rows(held)
-    if mode == "replace" and any(held.values()):
-        confirm_loss(held, yes=yes, confirm=confirm)
-
-
-def _run(db: "Session", world: "World", mode: "Mode", raw: bool) -> None:
-    from tutormax_cli.seeding import seed
+def _run(db: "Session", world: "World", mode: "Mode", raw: bool) -> "Report":
+    from tutormax_cli.cli.seed_progress import seed_progress
+    from tutormax_cli.reports.seeding import done
+    from tutormax_cli.seeding.seed import seed
 
     started = monotonic()
-    with _shown() as listener:
+    with seed_progress() as listener:
         summary = seed(db, world, mode, raw=raw, listener=listener)
         listener.step("commit")
         db.commit()
-    total = sum(summary.rows.values())
-    out().print(f"Seeded {_described(world)}: {total:,} rows in {monotonic() - started:.1f} s", soft_wrap=True)
-    out().print(f"Again, byte for byte: {summary.run.command}", soft_wrap=True)
-    next_step("tutormax evaluate" if raw else "tutormax risk-report")
-
-
-def _described(world: "World") -> str:
-    return f"{world.tutors:,} tutors, {world.days:,} days to {world.as_of.day} {world.as_of:%b %Y}"
-
-
-@contextmanager
-def _shown() -> Iterator["Listener"]:
-    """Show a bar per table and, below, what is being done now; give the listener that moves them."""
-    from tutormax_cli.seeding import Listener
-
-    started = monotonic()
-    with progress() as shown:
-        bars = {"": shown.add_task("preparing", total=None, rate="")}
-
-        def expected(tables: Mapping[str, int]) -> None:
-            bars.update({table: shown.add_task(table, total=rows, rate="") for table, rows in tables.items()})
-
-        def loaded(table: str, rows: int) -> None:
-            done = shown.tasks[bars[table]].completed + rows
-            shown.update(bars[table], advance=rows, rate=f"{done / (monotonic() - started) / 1000:,.0f}k rows/s")
-
-        def step(what: str) -> None:
-            shown.update(bars[""], description=what)
-
-        yield Listener(expected, loaded, step)
+    return done(summary.run, summary.rows, monotonic() - started)

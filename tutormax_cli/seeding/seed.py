@@ -1,8 +1,9 @@
 """One seeding from the first row to the last prediction. The caller commits: until then nothing of it exists."""
 
 import enum
+import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,6 +22,10 @@ from tutormax_cli.evaluation import evaluate
 from tutormax_cli.seeding.ahead import made_ahead
 from tutormax_cli.seeding.record import Seeded, read_seed_record, write_seed_record
 from tutormax_cli.simulation import World, expected_rows, simulate
+
+CHUNK_TUTORS = 250
+"""Tutors whose rows are made and sent together: few, so that the server has something to do soon and memory is small;
+enough for numpy to be fast."""
 
 WEEKS_PREDICTED = 5
 """Predictions reach back this many weeks before as-of, so that the report has a trend."""
@@ -65,19 +70,34 @@ def seed(
     driver = driver_connection(connection)
     if mode is Mode.APPEND:
         world = continued(driver, world)
-    expected = expected_rows(world)
-    listener.expected(expected)
-    with made_ahead(_encoded(world)) as chunks:
+    digests: dict[str, hashlib._Hash] = {}
+    with made_ahead(_encoded(world, digests)) as chunks:
+        expected = expected_rows(world)
+        listener.expected(expected)
         tables = Base.metadata.sorted_tables
         replacing = mode is Mode.REPLACE
         with bulk_load(connection, tables, sum(expected.values()), replace=replacing, step=listener.step) as load:
             _check_again(driver, world, mode)
-            rows, digests = _load(load, chunks, listener)
-            run = Seeded(world.tutors, world.days, world.seed, world.as_of, world.first_tutor, raw, __version__, digests)
+            rows = _load(load, chunks, listener)
+            run = _run(world, raw, digests)
             write_seed_record(driver, [*(read_seed_record(driver) if world.first_tutor else []), run])
     if not raw:
         rows += _conclude(db, world, listener)
-    return SeedSummary(run, {table.name: rows[table.name] for table in tables if rows[table.name]})
+    return SeedSummary(run, {table: rows[table] for table in Base.metadata.tables if rows[table]})
+
+
+def _run(world: World, raw: bool, digests: Mapping[str, "hashlib._Hash"]) -> Seeded:
+    """Describe this run for the record."""
+    return Seeded(
+        tutors=world.tutors,
+        days=world.days,
+        seed=world.seed,
+        as_of=world.as_of,
+        first_tutor=world.first_tutor,
+        raw=raw,
+        version=__version__,
+        digests={table: digest.hexdigest() for table, digest in digests.items()},
+    )
 
 
 def refuse_rows(held: Mapping[str, int]) -> None:
@@ -95,7 +115,7 @@ def continued(driver: psycopg.Connection, world: World) -> World:
     real = driver.execute("SELECT tutor_id FROM tutors WHERE behavioral_archetype IS NULL LIMIT 1").fetchone()
     if real:
         raise TutormaxError(
-            f"the database holds tutors that are not synthetic, such as {real[0]}: evaluation and predictions would mix",
+            f"the database holds tutors that are not synthetic, such as {real[0]}, and predictions would mix the two",
             "seed another database: --database-url URL",
         )
     first = _synthetic_tutors(driver)
@@ -126,22 +146,25 @@ def _synthetic_tutors(driver: psycopg.Connection) -> int:
     return int(row[0])
 
 
-def _encoded(world: World) -> Iterator[list[Encoded]]:
-    """Simulate and encode the world, chunk by chunk."""
-    for chunk in simulate(world):
-        yield [encode(columns, Base.metadata.tables[name]) for name, columns in chunk.items()]
+def _encoded(world: World, digests: MutableMapping[str, "hashlib._Hash"]) -> Iterator[list[Encoded]]:
+    """Simulate and encode the world chunk by chunk, and digest the bytes of each table."""
+    for chunk in simulate(world, chunk_tutors=CHUNK_TUTORS):
+        made = [encode(columns, Base.metadata.tables[name]) for name, columns in chunk.items()]
+        for encoded in made:
+            digest = digests.setdefault(encoded.table.name, hashlib.sha256())
+            for _, buffer in encoded.slices:
+                digest.update(buffer)
+        yield made
 
 
-def _load(
-    load: BulkLoad, chunks: Iterator[list[Encoded]], listener: Listener
-) -> tuple[Counter[str], Mapping[str, str]]:
-    """Load the chunks, and give by table how many rows they had and the SHA-256 of their bytes."""
+def _load(load: BulkLoad, chunks: Iterator[list[Encoded]], listener: Listener) -> Counter[str]:
+    """Load the chunks, and count the rows of each table."""
     rows: Counter[str] = Counter()
     for chunk in chunks:
         for encoded in chunk:
             name = encoded.table.name
             rows[name] += load.send(encoded, progress=partial(listener.loaded, name))
-    return rows, {}
+    return rows
 
 
 def _conclude(db: OrmSession, world: World, listener: Listener) -> Counter[str]:

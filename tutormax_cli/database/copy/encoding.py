@@ -59,13 +59,6 @@ class Encoded:
     columns: tuple[str, ...]
     slices: Iterable[tuple[int, memoryview]]
 
-    def stream(self) -> Iterator[bytes | memoryview]:
-        """Yield the buffers of the whole binary COPY stream."""
-        yield SIGNATURE
-        for _, buffer in self.slices:
-            yield buffer
-        yield TRAILER
-
 
 def encode(columns: Columns, table: Table) -> Encoded:
     """Encode all the rows at once, so that somebody else can send them meanwhile.
