@@ -29,7 +29,7 @@ from tutormax_cli.database.migrations import create_database, upgrade
 from tutormax_cli.database.models import Session, StudentFeedback, TutorEvent
 from tutormax_cli.evaluation import evaluate
 from tutormax_cli.evaluation.days import LONGEST
-from tutormax_cli.seeding import seed
+from tutormax_cli.seeding.seed import seed
 from tutormax_cli.settings import Settings, load_settings
 from tutormax_cli.simulation import World
 

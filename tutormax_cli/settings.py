@@ -240,12 +240,17 @@ def _read_dotenv(path: Path) -> dict[str, str]:
     """Read a `.env` file; nothing in it is expanded, because passwords hold dollar signs."""
     if not path.is_file():
         return {}
-    from dotenv import dotenv_values
+    from dotenv.parser import parse_stream
 
     try:
-        return {key: value for key, value in dotenv_values(path, interpolate=False).items() if value is not None}
+        with path.open(encoding="utf-8") as file:
+            bindings = list(parse_stream(file))
     except (OSError, UnicodeDecodeError) as problem:
         raise UsageError(f"can't read {path}: {problem}", "make it a readable UTF-8 file, or remove it") from None
+    for binding in bindings:
+        if binding.error:
+            raise UsageError(f"{path}, line {binding.original.line}: not KEY=value", "close its quotes, or remove it")
+    return {binding.key: binding.value for binding in bindings if binding.key and binding.value is not None}
 
 
 def _pg_version(value: str) -> int | None:

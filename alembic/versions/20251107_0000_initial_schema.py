@@ -71,7 +71,8 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("churned_at IS NULL OR status = 'churned'", name=op.f("ck_tutors_churned_at_needs_status")),
         sa.CheckConstraint(
-            "isfinite(onboarding_date) AND isfinite(churned_at)", name=op.f("ck_tutors_timestamps_finite")
+            "onboarding_date BETWEEN '0001-01-02 00:00Z' AND '9999-12-30 00:00Z' AND churned_at BETWEEN '0001-01-02 00:00Z' AND '9999-12-30 00:00Z'",
+            name=op.f("ck_tutors_timestamps_range"),
         ),
         sa.PrimaryKeyConstraint("tutor_id", name=op.f("pk_tutors")),
         sa.UniqueConstraint("email", name=op.f("uq_tutors_email")),
@@ -106,6 +107,10 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint(
+            "prediction_date BETWEEN '0001-01-02 00:00Z' AND '9999-12-30 00:00Z'",
+            name=op.f("ck_churn_predictions_timestamps_range"),
+        ),
+        sa.CheckConstraint(
             "risk_level = CASE WHEN churn_score >= 76 THEN 'Critical' WHEN churn_score >= 51 THEN 'High' WHEN churn_score >= 26 THEN 'Medium' WHEN churn_score >= 0 THEN 'Low' END",
             name=op.f("ck_churn_predictions_risk_level_of_score"),
         ),
@@ -114,7 +119,6 @@ def upgrade() -> None:
             "coalesce(window_1day_probability, 0) <= coalesce(window_7day_probability, window_1day_probability, 0) AND coalesce(window_7day_probability, window_1day_probability, 0) <= coalesce(window_30day_probability, window_7day_probability, window_1day_probability, 0) AND coalesce(window_30day_probability, window_7day_probability, window_1day_probability, 0) <= coalesce(window_90day_probability, 1)",
             name=op.f("ck_churn_predictions_probabilities_grow"),
         ),
-        sa.CheckConstraint("isfinite(prediction_date)", name=op.f("ck_churn_predictions_timestamps_finite")),
         sa.CheckConstraint(
             "window_1day_probability BETWEEN 0 AND 1", name=op.f("ck_churn_predictions_window_1day_probability_range")
         ),
@@ -214,11 +218,11 @@ def upgrade() -> None:
             "outcome IS NULL OR status = 'completed'", name=op.f("ck_interventions_outcome_needs_completed")
         ),
         sa.CheckConstraint(
-            "completed_date >= recommended_date", name=op.f("ck_interventions_completed_after_recommended")
+            "recommended_date BETWEEN '0001-01-02 00:00Z' AND '9999-12-30 00:00Z' AND due_date BETWEEN '0001-01-02 00:00Z' AND '9999-12-30 00:00Z' AND completed_date BETWEEN '0001-01-02 00:00Z' AND '9999-12-30 00:00Z'",
+            name=op.f("ck_interventions_timestamps_range"),
         ),
         sa.CheckConstraint(
-            "isfinite(recommended_date) AND isfinite(due_date) AND isfinite(completed_date)",
-            name=op.f("ck_interventions_timestamps_finite"),
+            "completed_date >= recommended_date", name=op.f("ck_interventions_completed_after_recommended")
         ),
         sa.ForeignKeyConstraint(
             ["tutor_id"], ["tutors.tutor_id"], name=op.f("fk_interventions_tutor_id_tutors"), ondelete="CASCADE"
@@ -251,13 +255,14 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint(
+            "scheduled_start BETWEEN '0001-01-02 00:00Z' AND '9999-12-30 00:00Z' AND actual_start BETWEEN '0001-01-02 00:00Z' AND '9999-12-30 00:00Z'",
+            name=op.f("ck_sessions_timestamps_range"),
+        ),
+        sa.CheckConstraint(
             "NOT (no_show AND actual_start IS NOT NULL)", name=op.f("ck_sessions_no_show_never_started")
         ),
         sa.CheckConstraint("duration_minutes > 0", name=op.f("ck_sessions_duration_minutes_positive")),
         sa.CheckConstraint("engagement_score BETWEEN 0 AND 1", name=op.f("ck_sessions_engagement_score_range")),
-        sa.CheckConstraint(
-            "isfinite(scheduled_start) AND isfinite(actual_start)", name=op.f("ck_sessions_timestamps_finite")
-        ),
         sa.CheckConstraint("late_start_minutes >= 0", name=op.f("ck_sessions_late_start_minutes_not_negative")),
         sa.CheckConstraint("session_number >= 1", name=op.f("ck_sessions_session_number_positive")),
         sa.ForeignKeyConstraint(
@@ -280,7 +285,10 @@ def upgrade() -> None:
         sa.Column("event_timestamp", sa.DateTime(timezone=True), nullable=False),
         sa.Column("metadata", postgresql.JSONB(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.CheckConstraint("isfinite(event_timestamp)", name=op.f("ck_tutor_events_timestamps_finite")),
+        sa.CheckConstraint(
+            "event_timestamp BETWEEN '0001-01-02 00:00Z' AND '9999-12-30 00:00Z'",
+            name=op.f("ck_tutor_events_timestamps_range"),
+        ),
         sa.ForeignKeyConstraint(
             ["tutor_id"], ["tutors.tutor_id"], name=op.f("fk_tutor_events_tutor_id_tutors"), ondelete="CASCADE"
         ),
@@ -325,6 +333,10 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint(
+            "calculation_date BETWEEN '0001-01-02 00:00Z' AND '9999-12-30 00:00Z'",
+            name=op.f("ck_tutor_performance_metrics_timestamps_range"),
+        ),
+        sa.CheckConstraint(
             "response_time_avg_minutes >= 0 AND response_time_avg_minutes < 'Infinity'::float8",
             name=op.f("ck_tutor_performance_metrics_response_time_avg_minutes_range"),
         ),
@@ -336,7 +348,6 @@ def upgrade() -> None:
             "first_session_success_rate BETWEEN 0 AND 1",
             name=op.f("ck_tutor_performance_metrics_first_session_success_rate_range"),
         ),
-        sa.CheckConstraint("isfinite(calculation_date)", name=op.f("ck_tutor_performance_metrics_timestamps_finite")),
         sa.CheckConstraint(
             "learning_objectives_met_pct BETWEEN 0 AND 100",
             name=op.f("ck_tutor_performance_metrics_learning_objectives_met_pct_range"),
@@ -397,6 +408,10 @@ def upgrade() -> None:
         sa.Column("submitted_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint(
+            "submitted_at BETWEEN '0001-01-02 00:00Z' AND '9999-12-30 00:00Z'",
+            name=op.f("ck_student_feedback_timestamps_range"),
+        ),
+        sa.CheckConstraint(
             "communication_rating BETWEEN 1 AND 5", name=op.f("ck_student_feedback_communication_rating_range")
         ),
         sa.CheckConstraint(
@@ -405,7 +420,6 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "helpfulness_rating BETWEEN 1 AND 5", name=op.f("ck_student_feedback_helpfulness_rating_range")
         ),
-        sa.CheckConstraint("isfinite(submitted_at)", name=op.f("ck_student_feedback_timestamps_finite")),
         sa.CheckConstraint("overall_rating BETWEEN 1 AND 5", name=op.f("ck_student_feedback_overall_rating_range")),
         sa.CheckConstraint("patience_rating BETWEEN 1 AND 5", name=op.f("ck_student_feedback_patience_rating_range")),
         sa.CheckConstraint(

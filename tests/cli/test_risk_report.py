@@ -77,6 +77,7 @@ def test_fail_on_prints_the_report_and_exits_5(tutormax: Run) -> None:
         ("--tutor", "a", "--level", "high"),
         ("--tutor", "nobody"),
         ("--as-of", "yesterday"),
+        ("--since", "2026-05-01", "--as-of", "2026-05-01"),
     ],
 )
 @pytest.mark.usefixtures("company")
@@ -91,7 +92,24 @@ def test_one_tutor_in_full_and_into_a_file(tutormax: Run, tmp_path: Path) -> Non
     done = tutormax("risk-report", "--tutor", "a", "--format", "json", "-o", "a.json")
     assert (done.exit_code, done.stdout) == (0, "")
     found = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
-    assert (found["report"], found["tutor_id"], found["standing"]["change_7_days"]) == ("tutor-risk", "a", 20)
+    assert (found["report"], found["tutor_id"], found["standing"]["change"]) == ("tutor-risk", "a", 20)
+
+
+@pytest.mark.usefixtures("company")
+def test_the_command_that_shows_more_can_be_typed_as_it_stands(tutormax: Run) -> None:
+    given = ("--min-score", "60", "--subject", "mathematics", "--since", "2026-05-20", "--as-of", "2026-06-02")
+    done = tutormax("risk-report", "--limit", "1", *given)
+    assert f"2 more at 60 or above: tutormax risk-report {' '.join(given)} --limit 3" in done.stdout.splitlines()
+    assert "change" in done.stdout
+
+
+@pytest.mark.usefixtures("company")
+def test_the_report_as_a_page(tutormax: Run, tmp_path: Path) -> None:
+    done = tutormax("risk-report", "-f", "html", "-o", "risk.html")
+    assert (done.exit_code, done.stdout) == (0, ""), done.stderr
+    page = (tmp_path / "risk.html").read_text(encoding="utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    assert "[red]E[/]\\x1b[31m\\nx" in page and "Secret Student" not in page
 
 
 def test_without_predictions_the_next_step_is_named(tutormax: Run) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session as OrmSession
 
 from tutormax_cli.churn.panel import Panel, read_panel
@@ -35,7 +35,10 @@ def plain_counts(db: OrmSession) -> dict[str, defaultdict[tuple[str, int], float
             counts[name][tutor_id, (AS_OF - time - timedelta(microseconds=1)) // timedelta(days=7)] += value
 
     for session in db.scalars(select(Session)):
-        held = session.actual_start is not None and session.actual_start < AS_OF and not session.no_show
+        end = AS_OF - (AS_OF - session.scheduled_start - timedelta(microseconds=1)) // timedelta(days=7) * timedelta(
+            days=7
+        )
+        held = session.actual_start is not None and session.actual_start < end and not session.no_show
         key = session.tutor_id, session.scheduled_start
         add("scheduled", *key)
         add("held", *key, held)
@@ -90,8 +93,10 @@ def plain_hours(db: OrmSession, tutor_id: str, end: datetime) -> float:
 
 def test_without_its_first_weeks_it_is_the_panel_of_that_time(seeded_db: OrmSession) -> None:
     landmark = AS_OF - timedelta(days=21)
-    # A session due before the landmark that began after it is the one thing that the two may see differently.
-    seeded_db.execute(delete(Session).where(Session.scheduled_start < landmark, Session.actual_start >= landmark))
+    late = select(Session.session_id).where(Session.scheduled_start < landmark, Session.actual_start.is_not(None))
+    latest = late.order_by(Session.scheduled_start.desc()).limit(20).subquery()
+    began_after = update(Session).where(Session.session_id.in_(select(latest.c.session_id)))
+    seeded_db.execute(began_after.values(actual_start=landmark + timedelta(minutes=1)))
     population = Tutor.onboarding_date < landmark - timedelta(days=30)
 
     later = read_panel(seeded_db, AS_OF, WEEKS, population).before(3)

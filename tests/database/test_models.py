@@ -213,6 +213,7 @@ def test_the_database_refuses(world: OrmSession, row: Base) -> None:
         "UPDATE sessions SET session_type = 'duel'",
         "UPDATE sessions SET scheduled_start = 'infinity'",
         "UPDATE tutors SET onboarding_date = '-infinity'",
+        "UPDATE tutors SET onboarding_date = '0001-01-01 BC'",
         "UPDATE students SET age = 200",
     ],
 )

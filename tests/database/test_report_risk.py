@@ -46,7 +46,10 @@ def test_the_queue_is_sorted_by_score_and_cut_at_score_and_limit(db: Session) ->
     assert ids(document(db, Selection(limit=2))["queue"]) == ["b", "e"]
     assert ids(document(db)["queue"]) == ["b", "e", "a", "c", "d"]
     notes = risk_report(assess(db, AS_OF, Selection(limit=2)), AS_OF).notes
-    assert notes == ("2 more at 51 or above: --limit 4", "One tutor in full: tutormax risk-report --tutor b")
+    assert notes == (
+        "2 more at 51 or above: tutormax risk-report --limit 4",
+        "One tutor in full: tutormax risk-report --tutor b",
+    )
 
 
 def test_level_and_subject_choose_tutors_but_not_the_counts(db: Session) -> None:
@@ -65,7 +68,7 @@ def test_counts_change_and_expected_leavers(db: Session) -> None:
         add_at_work(db, tutor_id, now)
         add_prediction(db, tutor_id, before, AS_OF - 7 * DAY)
     found = document(db)
-    assert [(row["level"], row["tutors"], row["change_7_days"]) for row in found["levels"]] == [
+    assert [(row["level"], row["tutors"], row["change"]) for row in found["levels"]] == [
         ("Critical", 1, 1),
         ("High", 1, -1),
         ("Medium", 0, 0),
@@ -88,14 +91,53 @@ def test_the_change_is_against_the_score_of_about_a_week_before(
 ) -> None:
     add_at_work(db, "a", 70)
     add_prediction(db, "a", 60, AS_OF - days_before * DAY)
-    assert document(db)["queue"][0]["change_7_days"] == change
+    assert document(db)["queue"][0]["change"] == change
 
 
 def test_of_several_earlier_scores_the_one_a_week_old_counts(db: Session) -> None:
     add_at_work(db, "a", 70)
     for days in range(1, 15):
         add_prediction(db, "a", 40 + days, AS_OF - days * DAY)
-    assert document(db)["queue"][0]["change_7_days"] == 70 - 47
+    assert document(db)["queue"][0]["change"] == 70 - 47
+
+
+def test_since_compares_with_the_newest_score_of_the_week_until_then(db: Session) -> None:
+    add_at_work(db, "a", 70)
+    for days, score in ((0.3, 69), (7, 60), (20, 50), (21, 40), (40, 30)):
+        add_prediction(db, "a", score, AS_OF - days * DAY)
+
+    def change(days: float) -> int | None:
+        found: int | None = document(db, Selection(0, since=AS_OF - days * DAY))["queue"][0]["change"]
+        return found
+
+    assert [change(days) for days in (0.1, 7, 19, 20, 20.5, 35, 60)] == [1, 10, 20, 20, 30, 40, None]
+    levels = document(db, Selection(0, since=AS_OF - 21 * DAY))["levels"]
+    assert {row["level"]: row["change"] for row in levels} == {"Critical": 0, "High": 1, "Medium": -1, "Low": 0}
+    assert document(db, Selection(0, since=AS_OF - 21 * DAY))["compared_with"] == "2026-05-11T00:00:00Z"
+
+
+def test_who_is_left_out_of_a_section_is_counted_with_the_command_that_shows_them(db: Session) -> None:
+    for number in range(3):
+        add_tutor(db, f"quiet_{number}")
+        add_sessions(db, f"quiet_{number}", (9,))
+    report = risk_report(assess(db, AS_OF, Selection(limit=2)), AS_OF)
+    assert report.notes == ()
+    for number in range(3):
+        add_prediction(db, f"quiet_{number}", 60)
+    report = risk_report(assess(db, AS_OF, Selection(limit=2)), AS_OF, "tutormax risk-report --subject French")
+    assert report.notes == ("1 more silent: tutormax risk-report --subject French --limit 3",)
+
+
+def test_actions_are_those_of_the_tutors_shown(db: Session) -> None:
+    for tutor_id, score in {"a": 90, "b": 80, "c": 60}.items():
+        add_at_work(db, tutor_id, score)
+    add_tutor(db, "quiet")
+    add_sessions(db, "quiet", (9,))
+    add_prediction(db, "quiet", 60)
+    assert document(db)["actions"] == [
+        {"action": "retention_interview", "within_hours": 24, "tutors": 3, "who": ["# 1–2", "1 silent"]},
+        {"action": "manager_coaching", "within_hours": 48, "tutors": 1, "who": ["# 3"]},
+    ]
 
 
 def test_who_has_no_earlier_score_is_new_only_where_others_have_one(db: Session) -> None:

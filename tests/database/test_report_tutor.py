@@ -49,7 +49,18 @@ def test_change_and_level_since_come_from_the_history(db: Session) -> None:
     for weeks, score in ((1, 78), (2, 90), (3, 60), (4, 79)):
         add_prediction(db, "a", score, AS_OF - weeks * 7 * DAY)
     found = document(db, "a")["standing"]
-    assert found == {"score": 80, "level": "Critical", "change_7_days": 2, "level_since": "2026-05-18T00:00:00Z"}
+    assert found == {"score": 80, "level": "Critical", "change": 2, "level_since": "2026-05-18T00:00:00Z"}
+
+
+def test_since_compares_as_the_weekly_report_does(db: Session) -> None:
+    add_at_work(db, "a", 70)
+    for days, score in ((0.3, 69), (7, 60), (20, 50), (21, 40), (100, 30)):
+        add_prediction(db, "a", score, AS_OF - days * DAY)
+    for days in (0.1, 7, 19, 20.5, 35, 99):
+        since = AS_OF - days * DAY
+        history = read_history(db, "a", AS_OF, since)
+        (standing,) = assess(db, AS_OF, Selection(0, since=since)).standings
+        assert history.previous_score == standing.previous_score, days
 
 
 def test_twelve_weeks_oldest_first(db: Session) -> None:

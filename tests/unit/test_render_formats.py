@@ -23,6 +23,7 @@ FILES: dict[str, tuple[Format, int | None, bool]] = {
     "report.jsonl": (Format.JSONL, None, False),
     "report.csv": (Format.CSV, None, False),
     "report.md": (Format.MD, None, False),
+    "report.html": (Format.HTML, None, False),
 }
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 

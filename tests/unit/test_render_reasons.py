@@ -65,9 +65,9 @@ def test_what_fell_furthest_comes_first() -> None:
     "evidence",
     [{}, {"sessions_last_7_days": 3}, {"sessions_last_7_days": None, "sessions_usual_7_days": "x"}, {"other": True}],
 )
-def test_missing_evidence_leaves_the_components_name(evidence: dict[str, object]) -> None:
+def test_missing_evidence_leaves_the_components_points(evidence: dict[str, object]) -> None:
     factors = {"components": [{"component": "engagement_decline", "points": 9, "evidence": evidence}]}
-    assert main_reasons(factors) == ("engagement",)
+    assert main_reasons(factors) == ("engagement +9 points",)
 
 
 def test_without_a_usual_rating_the_recent_one_is_told_alone() -> None:
@@ -92,7 +92,7 @@ def test_main_reasons_are_those_that_add_most() -> None:
 def test_no_factors_give_no_reasons() -> None:
     assert main_reasons(None) == ()
     assert main_reasons({}) == ()
-    assert main_reasons({"components": [{"component": "weather_turn", "points": 9}]}) == ("weather turn",)
+    assert main_reasons({"components": [{"component": "weather_turn", "points": 9}]}) == ("weather turn +9 points",)
 
 
 def test_nothing_is_called_a_cause() -> None:

@@ -1,6 +1,7 @@
 """The `tutormax` command: what stands in front of its commands, and the one place that shows errors."""
 
 import gc
+import io
 import os
 import sys
 import traceback
@@ -12,7 +13,7 @@ import typer
 from tutormax_cli.cli.commands import LazyGroup, smooth
 from tutormax_cli.cli.invocation import current
 from tutormax_cli.cli.options import DatabaseUrlOption, DebugOption, VersionOption
-from tutormax_cli.errors import INTERRUPTED, TutormaxError
+from tutormax_cli.errors import INTERRUPTED, TutormaxError, UsageError
 
 app = typer.Typer(
     cls=LazyGroup,
@@ -45,6 +46,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _show_usage(problem)
     except (KeyboardInterrupt, typer.Abort):
         return _show_interrupted()
+    except UnicodeEncodeError:
+        return _show("error: an argument is not valid UTF-8", None, UsageError.exit_code)
     except BrokenPipeError:
         # Whoever read our output has seen enough. Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -69,6 +72,9 @@ def _ours(problem: Exception) -> TutormaxError:
         from tutormax_cli.database.failures import explain
 
         return explain(problem)
+    if isinstance(problem, OSError):
+        what = f" {problem.filename}" if problem.filename else ""
+        return TutormaxError(f"can't write or read{what}: {problem.strerror}", "make room, or name another place")
     return TutormaxError(
         f"unexpected {type(problem).__name__}: {problem}".split("\n")[0],
         "this is a bug in tutormax; add --debug to see where",
@@ -90,14 +96,23 @@ def _show_interrupted() -> int:
 
 
 def _show(line: str, hint: str | None, code: int) -> int:
-    from tutormax_cli.cli.console import harmless, say
+    from tutormax_cli.cli.console import harmless, same_database, say
 
     if current.debug and sys.exc_info()[0] is not None:
         sys.stderr.write(harmless(traceback.format_exc()))
     say(line, style="red" if code != INTERRUPTED else None)
     if hint:
-        say(f"  {hint}")
+        say(f"  {hint}{same_database(hint)}")
     return code
+
+
+def _open_streams() -> None:
+    """Make sure that there are streams to write to, and that no character of a name can stop them."""
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (as long as the process)
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def main() -> NoReturn:
@@ -105,6 +120,7 @@ def main() -> NoReturn:
     # What imports make, stays: to look for garbage in it again and again, and once more at exit, costs a tenth of a
     # short command.
     gc.set_threshold(50_000)
+    _open_streams()
     code = run()
     gc.freeze()
     sys.exit(code)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from tutormax_cli.database.embedded import EmbeddedServer
 
 
+LOCK_PATIENCE_SECONDS = 30
+
+
 def settings() -> Settings:
     """Give the settings of this run: --database-url first, then the environment and `.env`."""
     return load_settings(current.database_url)
@@ -30,6 +33,7 @@ def database_session(*, writes: bool) -> Iterator["Session"]:
 
     Without `writes` the transaction is read-only. Raises ConnectionFailed or SchemaNotReady.
     """
+    from sqlalchemy import text
     from sqlalchemy.orm import Session
 
     from tutormax_cli.database.engine import driver_connection, make_engine
@@ -44,6 +48,9 @@ def database_session(*, writes: bool) -> Iterator["Session"]:
             options = {} if writes else {"postgresql_readonly": True}
             connection = session.connection(execution_options=options)
             require_head(schema_state(driver_connection(connection)))
+            if writes:
+                # What another session holds is waited for, but not for ever.
+                session.execute(text(f"SET LOCAL lock_timeout = '{LOCK_PATIENCE_SECONDS}s'"))
             yield session
     finally:
         engine.dispose()

@@ -3,12 +3,13 @@
 import os
 import sys
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tutormax_cli.cli.invocation import current
 from tutormax_cli.errors import TutormaxError, UsageError
-from tutormax_cli.reports.render import Format, render
+from tutormax_cli.reports.render import Format, cells, render
 from tutormax_cli.reports.report import Report
 
 if TYPE_CHECKING:
@@ -46,14 +47,18 @@ def say(text: str, style: str | None = None) -> None:
     err().print(harmless(text), style=style)
 
 
-def harmless(text: str) -> str:
-    """Show control characters as what they are instead of obeying them."""
-    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
+harmless = partial(cells.harmless, keep="\n")
+"""Show what a terminal would obey as an escape; lines stay lines."""
 
 
 def next_step(command: str) -> None:
     """Name the natural next command."""
-    say(f"Next: {command}", style="dim")
+    say(f"Next: {command}{same_database(command)}", style="dim")
+
+
+def same_database(command: str) -> str:
+    """Remind, behind a command to try, of a database that was named on this command line alone."""
+    return "  (with the same --database-url)" if current.database_url and "tutormax " in command else ""
 
 
 def progress() -> "Progress":
@@ -74,12 +79,12 @@ def progress() -> "Progress":
 
 def emit(report: Report, format: Format, output: Path | None) -> None:
     """Write a report to stdout or, whole or not at all, to a file."""
-    if output is not None:
+    if output is not None and str(output) != "-":
         write_file(output, render(report, format))
         say(f"written to {output}")
         return
     width = out().width if sys.stdout.isatty() else None
-    shown = render(report, format, width=width, color=out().is_terminal and not out().no_color)
+    shown = render(report, format, width=width, color=out().color_system is not None and not out().no_color)
     sys.stdout.write(shown)
     sys.stdout.flush()
 
@@ -88,15 +93,18 @@ def write_file(path: Path, text: str) -> None:
     """Write a whole file or nothing. Raises TutormaxError where it can't be written."""
     if path.is_dir():
         raise UsageError(f"can't write {path}: it is a folder", "name a file: -o FILE")
-    if path.exists() and not path.is_file():  # /dev/stdout, a pipe: nothing to replace
-        path.write_text(text, encoding="utf-8")
-        return
+    path = path.resolve()  # the file behind a link is replaced, not the link
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        if path.exists() and not path.is_file():  # /dev/stdout, a pipe: nothing to replace
+            path.write_text(text, encoding="utf-8")
+            return
         with temporary.open("x", encoding="utf-8", newline="") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        if path.exists():
+            temporary.chmod(path.stat().st_mode & 0o777)
         temporary.replace(path)
     except OSError as problem:
         with suppress(OSError):

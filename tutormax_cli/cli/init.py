@@ -17,7 +17,7 @@ def init(wait: WaitOption = 30.0, format: FormatOption = Format.TABLE, output: O
 
     chosen = settings()
     announce(chosen)
-    if create_database(chosen, wait):
+    if create_database(chosen, wait, lambda why: say(f"waiting up to {wait:g} s: {why}")):
         say(f"created database {chosen.dbname}")
     migrated = upgrade(chosen, wait=wait, listener=Listener(waiting=lambda why: say(f"waiting: {why}")))
     done = f"schema at {migrated.state.current}" if migrated.ran else f"already up to date at {migrated.state.current}"

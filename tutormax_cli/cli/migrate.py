@@ -48,7 +48,7 @@ def up(target: UpTarget = "head", wait: WaitOption = DEFAULT_WAIT) -> None:
     next_step("tutormax migrate status")
 
 
-@app.command()
+@app.command(context_settings={"ignore_unknown_options": True})  # -1 is an argument
 def down(
     target: DownTarget, wait: WaitOption = DEFAULT_WAIT, yes: YesOption = False, confirm: ConfirmOption = None
 ) -> None:
@@ -106,6 +106,8 @@ def sql(target: UpTarget = "head", output: OutputOption = None) -> None:
 
     check_target(target)
     script = sql_script(settings(), target)
+    if not script:
+        say("nothing pending: there is no SQL to write")
     if output is None:
         typer.echo(script, nl=False)
     else:
@@ -116,13 +118,16 @@ def sql(target: UpTarget = "head", output: OutputOption = None) -> None:
 @app.command()
 def new(
     message: Annotated[str, typer.Option("--message", "-m", help="What the revision does, in a few words.")],
+    empty: Annotated[
+        bool, typer.Option("--empty", help="Write it even where nothing differs, to be filled in.")
+    ] = False,
 ) -> None:
     """Write a new revision from the difference between the models and the database."""
     from tutormax_cli.database.migrations import new_revision
 
     chosen = settings()
     announce(chosen)
-    typer.echo(new_revision(chosen, message))
+    typer.echo(new_revision(chosen, message, empty=empty))
     next_step("read it, then: tutormax migrate up")
 
 

@@ -11,15 +11,18 @@ from tutormax_cli.cli.invocation import current
 from tutormax_cli.reports.render import Format
 
 _CLOCK_TOLERANCE = timedelta(days=1)
+_EARLIEST_YEAR = 1990
 
 
 def parse_time(text: str) -> datetime:
     """Read a day (its midnight UTC) or an ISO 8601 time (UTC unless it has an offset) that isn't in the future."""
     try:
         time = datetime.fromisoformat(text.strip())
-    except ValueError:
+        time = (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise typer.BadParameter(f"{text!r} is not a time; write 2026-06-01 or 2026-06-01T09:00+02:00") from None
-    time = (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+    if time.year < _EARLIEST_YEAR:
+        raise typer.BadParameter(f"{text!r} is before {_EARLIEST_YEAR}")
     if time > datetime.now(UTC) + _CLOCK_TOLERANCE:
         raise typer.BadParameter(f"{text!r} is in the future")
     return time

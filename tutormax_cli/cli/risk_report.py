@@ -1,5 +1,7 @@
 """`tutormax risk-report`: who is about to leave, what goes with it, and what to do."""
 
+import shlex
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,7 +9,7 @@ import typer
 
 from tutormax_cli.cli.connect import database_session
 from tutormax_cli.cli.console import emit, next_step, say
-from tutormax_cli.cli.options import AsOf, FormatOption, OutputOption
+from tutormax_cli.cli.options import AsOf, FormatOption, OutputOption, parse_time
 from tutormax_cli.errors import CheckFailed, UsageError
 from tutormax_cli.reports.render import Format
 
@@ -39,6 +41,16 @@ TutorId = Annotated[
     str | None,
     typer.Option("--tutor", metavar="ID", help="One tutor in full: points, history, actions.", show_default=False),
 ]
+Since = Annotated[
+    datetime | None,
+    typer.Option(
+        "--since",
+        parser=parse_time,
+        metavar="TIME",
+        help="Show what changed since this day or ISO 8601 time (UTC).",
+        show_default="a week before",
+    ),
+]
 FailOn = Annotated[
     str | None,
     typer.Option(
@@ -56,6 +68,7 @@ def risk_report(
     level: Level = None,
     subject: Subject = None,
     tutor: TutorId = None,
+    since: Since = None,
     fail_on: FailOn = None,
     as_of: AsOf = None,
     format: FormatOption = Format.TABLE,
@@ -67,13 +80,16 @@ def risk_report(
     all active tutors, whatever the filters. Tutors who held no session for 7 days stand in a section of their own.
     """
     asked = as_of or datetime.now(UTC)
-    selection, threshold = _selection(min_score, limit, level, subject), _threshold(fail_on)
+    if since is not None and since >= asked:
+        raise UsageError("--since must lie before the time of the report", "for example: --since 2026-05-01")
+    selection, threshold = _selection(min_score, limit, level, subject, since), _threshold(fail_on)
     if tutor is not None:
         if min_score is not None or level or subject or threshold:
             raise UsageError("--tutor shows one tutor: --min-score, --level, --subject and --fail-on don't go with it")
-        emit(_one_tutor(tutor, asked), format, output)
+        emit(_one_tutor(tutor, asked, since), format, output)
         return
-    report, assessment = _company(asked, selection)
+    given = {"min-score": min_score, "level": level, "subject": subject, "since": since, "as-of": as_of}
+    report, assessment = _company(asked, selection, _command(given))
     emit(report, format, output)
     if assessment.moments.latest is None:
         say("no predictions yet" if as_of is None else f"no predictions until {asked:%Y-%m-%d %H:%M} UTC")
@@ -82,31 +98,42 @@ def risk_report(
         _check(assessment, *threshold)
 
 
-def _one_tutor(tutor_id: str, asked: datetime) -> "Report":
+def _command(given: Mapping[str, int | str | datetime | None]) -> str:
+    """Write the command with the options that were given, to be typed again."""
+    words = ["tutormax", "risk-report"]
+    for option, value in given.items():
+        text = f"{value:%Y-%m-%dT%H:%M:%SZ}".removesuffix("T00:00:00Z") if isinstance(value, datetime) else value
+        words += [] if text is None else [f"--{option}", str(text)]
+    return shlex.join(words)
+
+
+def _one_tutor(tutor_id: str, asked: datetime, since: datetime | None) -> "Report":
     from tutormax_cli.reports.tutor import tutor_report
     from tutormax_cli.reports.tutor_data import read_history
 
     with database_session(writes=False) as db:
-        return tutor_report(read_history(db, tutor_id, asked))
+        return tutor_report(read_history(db, tutor_id, asked, since))
 
 
-def _company(asked: datetime, selection: "Selection") -> "tuple[Report, Assessment]":
+def _company(asked: datetime, selection: "Selection", command: str) -> "tuple[Report, Assessment]":
     from tutormax_cli.reports.risk import risk_report as lay_out
     from tutormax_cli.reports.risk_data import assess
 
     with database_session(writes=False) as db:
         assessment = assess(db, asked, selection)
-    return lay_out(assessment, asked), assessment
+    return lay_out(assessment, asked, command), assessment
 
 
-def _selection(min_score: int | None, limit: int, level: str | None, subject: str | None) -> "Selection":
+def _selection(
+    min_score: int | None, limit: int, level: str | None, subject: str | None, since: datetime | None
+) -> "Selection":
     from tutormax_cli.database.models import RiskLevel
     from tutormax_cli.reports.risk_data import Selection
 
     chosen = _level(level, "--level") if level else None
     if min_score is None:
         min_score = chosen.floor if chosen else RiskLevel.HIGH.floor
-    return Selection(min_score, limit, chosen, subject)
+    return Selection(min_score, limit, chosen, subject, since)
 
 
 def _level(text: str, option: str) -> "RiskLevel":

@@ -19,7 +19,12 @@ def stats(
     days: Annotated[
         int | None,
         typer.Option(
-            "--days", metavar="N", min=1, max=36500, help="With --tutor: how many days back.", show_default="30"
+            "--days",
+            metavar="N",
+            min=1,
+            max=36500,
+            help="With --tutor: how many days back.",
+            show_default="7, 30 and 90",
         ),
     ] = None,
     as_of: AsOf = None,
@@ -28,14 +33,15 @@ def stats(
 ) -> None:
     """Count what the database holds and say how fresh it is.
 
-    Rows, sizes and the newest time of every table; ratings, tiers and risk levels. The tiers and levels are the newest;
-    with --as-of those that stood at that time.
+    Rows, sizes and the newest time of every table; ratings, tiers and risk levels; the last 12 weeks, also by subject.
+    With --as-of the tiers, levels and weeks are those of that time. Synthetic data name the command that made them.
     """
     from tutormax_cli.reports import stats as library
 
     if days is not None and tutor is None:
         raise UsageError("--days goes with --tutor", "one tutor: tutormax stats --tutor tutor_00001 --days 30")
+    windows = [days] if days else library.WINDOWS
     until = as_of or datetime.now(UTC)
     with database_session(writes=False) as db:
-        report = library.tutor_stats(db, tutor, days or 30, until) if tutor else library.stats(db, until)
+        report = library.tutor_stats(db, tutor, windows, until) if tutor else library.stats(db, until)
     emit(report, format, output)

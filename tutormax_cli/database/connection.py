@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 import psycopg
@@ -37,8 +38,8 @@ def connect(settings: Settings, *, dbname: str | None = None, autocommit: bool =
             connection = psycopg.connect(**keywords, autocommit=autocommit)  # type: ignore[arg-type]
     except psycopg.Error as problem:
         raise failure(problem, settings) from None
-    if needs_utc(connection):
-        connection.execute(SET_UTC)
+    if _needs_ours(connection):
+        connection.execute(SET_OURS)
         if not autocommit:
             connection.commit()
     return connection
@@ -52,8 +53,8 @@ async def connect_async(settings: Settings) -> psycopg.AsyncConnection:
             connection = await psycopg.AsyncConnection.connect(**keywords)  # type: ignore[arg-type]
     except psycopg.Error as problem:
         raise failure(problem, settings) from None
-    if needs_utc(connection):
-        await connection.execute(SET_UTC)
+    if _needs_ours(connection):
+        await connection.execute(SET_OURS)
         await connection.commit()
     return connection
 
@@ -67,30 +68,37 @@ def _environment(settings: Settings) -> AbstractContextManager[None]:
     return libpq_variables_hidden()
 
 
-def connect_patiently(settings: Settings, wait: float, *, dbname: str | None = None) -> psycopg.Connection:
+def connect_patiently(settings: Settings, wait: float, waiting: Callable[[str], None]) -> psycopg.Connection:
     """Open an autocommit connection, waiting up to `wait` seconds for a server that is still starting.
+
+    `waiting` is told once why.
 
     Raises LockTimeout when the wait was in vain, ConnectionFailed for what waiting can't mend.
     """
     deadline = time.monotonic() + wait
+    told = False
     while True:
         try:
-            return connect(settings, dbname=dbname, autocommit=True)
+            return connect(settings, autocommit=True)
         except ConnectionFailed as problem:
             if wait <= 0 or not any(sign in problem.message for sign in _STARTING):
                 raise
             if time.monotonic() >= deadline:
                 raise LockTimeout(f"waited {wait:g} s; {problem.message}", problem.hint) from None
+            if not told:
+                waiting(problem.message)
+                told = True
         time.sleep(0.25)
 
 
-SET_UTC = "SET TIME ZONE 'UTC'"
-"""Times without an offset mean UTC to us, so the session has to read them so."""
+SET_OURS = "SELECT set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO', false)"
+"""Times without an offset mean UTC to us, and psycopg reads no other style of dates than ISO."""
 
 
-def needs_utc(connection: psycopg.Connection | psycopg.AsyncConnection) -> bool:
-    """Tell, without a round trip, whether the server chose another time zone for this session."""
-    return connection.info.parameter_status("TimeZone") != "UTC"
+def _needs_ours(connection: psycopg.Connection | psycopg.AsyncConnection) -> bool:
+    """Tell, without a round trip, whether the server chose another time zone or style of dates for this session."""
+    status = connection.info.parameter_status
+    return status("TimeZone") != "UTC" or not (status("DateStyle") or "").startswith("ISO")
 
 
 def failure(problem: psycopg.Error, settings: Settings) -> ConnectionFailed | UsageError:

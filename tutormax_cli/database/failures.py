@@ -15,10 +15,12 @@ def explain(problem: Exception) -> TutormaxError:
         return TutormaxError(f"the database refused: {type(cause).__name__}")
     state = cause.sqlstate or ""
     line = (cause.diag.message_primary or str(cause)).strip().split("\n")[0]
-    if not state or state.startswith(_ENDED):
+    if state.startswith(_ENDED) or (not state and isinstance(cause, psycopg.OperationalError)):
         return ConnectionFailed(f"the connection to the database was lost: {line}", "try again; nothing is half done")
-    if state in ("55P03", "57014"):
+    if state == "55P03":
         return LockTimeout(f"gave up waiting for another session: {line}", "try again when it is done")
+    if state == "57014":
+        return LockTimeout(f"the server ended the statement: {line}", "raise its statement_timeout, or try again")
     if state == "42P01":
         return SchemaNotReady(line, "bring the schema up to date: tutormax migrate")
     if state in ("42501", "3F000"):
@@ -30,4 +32,4 @@ def explain(problem: Exception) -> TutormaxError:
         return TutormaxError(f"the database refused a row: {where or line}", "nothing was changed")
     if state.startswith("53"):
         return TutormaxError(f"the server is out of room: {line}", "make room, then try again; nothing is half done")
-    return TutormaxError(f"the database refused: {line} ({state})")
+    return TutormaxError(f"the database refused: {line} ({state})" if state else f"a value can't be read: {line}")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -67,10 +68,10 @@ class Migrated:
     ran: tuple[Revision, ...] = field(default=())
 
 
-def create_database(settings: Settings, wait: float = 0.0) -> bool:
+def create_database(settings: Settings, wait: float = 0.0, waiting: Callable[[str], None] = lambda why: None) -> bool:
     """Create the configured database if it is missing; tell whether it was. Waits for a server that is starting."""
     try:
-        connect_patiently(settings, wait).close()
+        connect_patiently(settings, wait, waiting).close()
         return False
     except ConnectionFailed as problem:
         if not settings.dbname or settings.dbname == MAINTENANCE_DATABASE:
@@ -170,8 +171,15 @@ def sql_script(settings: Settings, target: str = "head") -> str:
     return buffer.getvalue()
 
 
-def new_revision(settings: Settings, message: str) -> str:
-    """Write a new revision from the difference between the models and the database; give the file's path."""
+def new_revision(settings: Settings, message: str, *, empty: bool = False) -> str:
+    """Write a new revision from the difference between the models and the database; give the file's path.
+
+    Raises UsageError outside a checkout of the source, and where nothing differs unless an `empty` one is wanted.
+    """
+    if script_folder().parent == Path(__file__).parent.parent:
+        raise UsageError("revisions are written in a checkout of the source, not into an installed package")
+    if not empty and not drift(settings):
+        raise UsageError("nothing differs between the models and the database", "to write one all the same: --empty")
     config = _config()
     with _connection(settings) as connection, _alembic_errors():
         config.attributes["connection"] = connection
@@ -256,7 +264,7 @@ def _run(settings: Settings, work: Callable[[Config], None], wait: float, told: 
             if time.monotonic() >= deadline:
                 raise LockTimeout(
                     f"waited {wait:g} s for a lock that another session holds; nothing is half done",
-                    "see who: tutormax shell -- -c 'SELECT * FROM pg_stat_activity', or wait longer: --wait SECONDS",
+                    "try again when that session is done (pg_stat_activity names it), or wait longer: --wait SECONDS",
                 ) from problem
             told.waiting("another session uses a table that the revision changes")
             time.sleep(0.5)
@@ -295,9 +303,15 @@ def _described(operations: OpContainer) -> list[str]:
             lines += _described(operation)
         else:
             with suppress(NotImplementedError):
-                difference = operation.to_diff_tuple()
-                lines.append(" ".join(str(part) for part in difference if part is not None))
+                lines.append(" ".join(_named(part) for part in operation.to_diff_tuple() if part is not None))
     return lines
+
+
+def _named(part: Any) -> str:
+    """Name a part of a difference: `tutors.phone` for a column, the name of an index, else what it says of itself."""
+    name = getattr(part, "name", None)
+    table = getattr(part, "table", None)
+    return ".".join(str(each) for each in (getattr(table, "name", None), name) if each) if name else str(part)
 
 
 def script_heads() -> tuple[str, ...]:

@@ -178,9 +178,10 @@ def _finite_not_negative(column: str) -> CheckConstraint:
     return CheckConstraint(f"{column} >= 0 AND {column} < 'Infinity'::float8", name=f"{column}_range")
 
 
-def _finite(*columns: str) -> CheckConstraint:
-    """Refuse '-infinity' and 'infinity', which no Python datetime can hold."""
-    return CheckConstraint(" AND ".join(f"isfinite({column})" for column in columns), name="timestamps_finite")
+def _readable(*columns: str) -> CheckConstraint:
+    """Refuse infinity and years that no Python datetime can hold, whatever time zone it is shown in."""
+    rules = (f"{column} BETWEEN '0001-01-02 00:00Z' AND '9999-12-30 00:00Z'" for column in columns)
+    return CheckConstraint(" AND ".join(rules), name="timestamps_range")
 
 
 def _one_per_day(table: str, timestamp: str, *key: str) -> Index:
@@ -203,7 +204,7 @@ class Tutor(Timestamps, Base):
     __table_args__ = (
         _finite_not_negative("baseline_sessions_per_week"),
         CheckConstraint("churned_at IS NULL OR status = 'churned'", name="churned_at_needs_status"),
-        _finite("onboarding_date", "churned_at"),
+        _readable("onboarding_date", "churned_at"),
     )
 
     tutor_id: Mapped[str] = mapped_column(String(50), primary_key=True)
@@ -261,7 +262,7 @@ class Session(Timestamps, Base):
         _not_negative("late_start_minutes"),
         _between("engagement_score", 0, 1),
         CheckConstraint("NOT (no_show AND actual_start IS NOT NULL)", name="no_show_never_started"),
-        _finite("scheduled_start", "actual_start"),
+        _readable("scheduled_start", "actual_start"),
     )
 
     session_id: Mapped[str] = mapped_column(String(50), primary_key=True)
@@ -311,7 +312,7 @@ class StudentFeedback(Base):
         ),
         Index(None, "session_id", unique=True),
         *(_between(column, 1, 5) for column in RATING_COLUMNS),
-        _finite("submitted_at"),
+        _readable("submitted_at"),
     )
 
     feedback_id: Mapped[str] = mapped_column(String(50), primary_key=True)
@@ -357,7 +358,7 @@ class TutorPerformanceMetric(Timestamps, Base):
         _between("engagement_score", 0, 1),
         _between("learning_objectives_met_pct", 0, 100),
         _finite_not_negative("response_time_avg_minutes"),
-        _finite("calculation_date"),
+        _readable("calculation_date"),
     )
 
     metric_id: Mapped[str] = mapped_column(String(50), primary_key=True)
@@ -404,7 +405,7 @@ class ChurnPrediction(Timestamps, Base):
             name="risk_level_of_score",
         ),
         *(_between(column, 0, 1) for column in PROBABILITY_COLUMNS),
-        _finite("prediction_date"),
+        _readable("prediction_date"),
         CheckConstraint(
             "coalesce(window_1day_probability, 0)"
             " <= coalesce(window_7day_probability, window_1day_probability, 0)"
@@ -439,7 +440,7 @@ class Intervention(Timestamps, Base):
         CheckConstraint("(status = 'completed') = (completed_date IS NOT NULL)", name="completed_has_date"),
         CheckConstraint("outcome IS NULL OR status = 'completed'", name="outcome_needs_completed"),
         CheckConstraint("completed_date >= recommended_date", name="completed_after_recommended"),
-        _finite("recommended_date", "due_date", "completed_date"),
+        _readable("recommended_date", "due_date", "completed_date"),
     )
 
     intervention_id: Mapped[str] = mapped_column(String(50), primary_key=True)
@@ -461,7 +462,7 @@ class TutorEvent(Base):
     """Something a tutor did outside a session, with metadata by type (see EventType)."""
 
     __tablename__ = "tutor_events"
-    __table_args__ = (_finite("event_timestamp"),)
+    __table_args__ = (_readable("event_timestamp"),)
 
     event_id: Mapped[str] = mapped_column(String(50), primary_key=True)
     tutor_id: Mapped[str] = mapped_column(ForeignKey("tutors.tutor_id", ondelete="CASCADE"), index=True)

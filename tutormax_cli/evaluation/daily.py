@@ -1,15 +1,17 @@
 """One day's evaluation: computed for all tutors at once and stored in place of that day's earlier one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
-    CTE,
     ColumnElement,
     DateTime,
+    FromClause,
     Select,
+    Table,
     Text,
     case,
     cast,
@@ -26,6 +28,10 @@ from tutormax_cli.database.models import MetricWindow, PerformanceTier, TutorPer
 from tutormax_cli.evaluation.days import utc_offsets
 from tutormax_cli.evaluation.metrics import METRICS, anyone_logs_in, metrics
 from tutormax_cli.evaluation.tiers import TIER_WINDOW, tiers
+
+_PLANNING = text("SELECT set_config('work_mem', '128MB', true), set_config('jit', 'off', true)")
+"""Until the transaction ends: room for one hash table of all tutors, without which PostgreSQL sorts the sessions, and
+no compiling, which takes longer than running."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +58,27 @@ def evaluate(db: OrmSession, as_of: datetime) -> EvaluationSummary:
     writers of the metrics back, so that two runs for one day follow each other; the caller commits.
     """
     db.execute(text(f"LOCK TABLE {TutorPerformanceMetric.__tablename__} IN SHARE ROW EXCLUSIVE MODE"))
-    # Room for one hash table of all tutors, else PostgreSQL sorts the sessions; compiling takes longer than running.
-    db.execute(text("SELECT set_config('work_mem', '128MB', true), set_config('jit', 'off', true)"))
+    db.execute(_PLANNING)
     day = as_of.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     stored = TutorPerformanceMetric.calculation_date
     db.execute(delete(TutorPerformanceMetric).where(stored >= day, stored < day + timedelta(days=1)))
-    columns, rows = _evaluation(metrics(as_of, utc_offsets(db, as_of)), as_of)
-    db.execute(insert(TutorPerformanceMetric).from_select(columns, rows))
-    return _summary(db, as_of)
+    logins_known = bool(db.scalar(select(anyone_logs_in(as_of))))
+    with _measured(db, metrics(as_of, utc_offsets(db, as_of), logins_known=logins_known)) as measured:
+        columns, rows = _evaluation(measured, as_of)
+        db.execute(insert(TutorPerformanceMetric).from_select(columns, rows))
+    return _summary(db, as_of, logins_known)
 
 
-def _evaluation(measured: CTE, as_of: datetime) -> tuple[list[str], Select[Any]]:
+@contextmanager
+def _measured(db: OrmSession, measuring: Select[Any]) -> Iterator[Table]:
+    """Keep the metrics in a temporary table: PostgreSQL fills one in parallel, which it never does in INSERT."""
+    creating = measuring.into("evaluation_metrics", temporary=True)
+    db.execute(creating)
+    yield creating.table
+    creating.table.drop(db.connection())
+
+
+def _evaluation(measured: FromClause, as_of: datetime) -> tuple[list[str], Select[Any]]:
     """Give the columns of the metrics table that are filled, and the SELECT that fills them."""
     graded = tiers(measured)
     names = {window.days: window.value for window in MetricWindow}
@@ -78,13 +94,13 @@ def _evaluation(measured: CTE, as_of: datetime) -> tuple[list[str], Select[Any]]
     return list(values), select(*(value.label(name) for name, value in values.items())).select_from(joined)
 
 
-def _metric_id(measured: CTE, as_of: datetime) -> ColumnElement[str]:
+def _metric_id(measured: FromClause, as_of: datetime) -> ColumnElement[str]:
     """Number the rows of the day, which are always replaced together: metric_20260601_000000001."""
     number = func.row_number().over(order_by=(measured.c.tutor_id, measured.c.days))
     return literal(f"metric_{as_of.astimezone(UTC):%Y%m%d}_") + func.lpad(cast(number, Text), 9, "0")
 
 
-def _summary(db: OrmSession, as_of: datetime) -> EvaluationSummary:
+def _summary(db: OrmSession, as_of: datetime, logins_known: bool) -> EvaluationSummary:
     table = TutorPerformanceMetric.__table__.c
     counted = db.execute(
         select(table.performance_tier, func.count(), *(func.count(table[metric]) for metric in METRICS))
@@ -99,5 +115,5 @@ def _summary(db: OrmSession, as_of: datetime) -> EvaluationSummary:
         rows=tutors * len(MetricWindow),
         tiers={tier: found.get(tier, 0) for tier in (*PerformanceTier, None)},
         known={metric: sum(row[column] for row in counted) for column, metric in enumerate(METRICS, 2)},
-        logins_known=bool(db.scalar(select(anyone_logs_in(as_of)))),
+        logins_known=logins_known,
     )

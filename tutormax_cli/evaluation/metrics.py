@@ -17,14 +17,16 @@ What the definitions leave open is settled here:
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
-    CTE,
     ColumnElement,
     Float,
     FromClause,
     Integer,
+    Numeric,
+    Select,
     SQLColumnExpression,
     Subquery,
     and_,
@@ -34,6 +36,8 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    null,
+    or_,
     select,
     true,
     values,
@@ -65,17 +69,20 @@ METRICS = (
 """The metrics that are stored, by column name."""
 
 Number = ColumnElement[Any]
+AnySelect = Select[*tuple[Any, ...]]
 
 
-def metrics(as_of: datetime, offsets: Mapping[str, int]) -> CTE:
-    """Select tutor_id, days (of the window), scheduled, no_show_rate and METRICS for all tutors active at `as_of`."""
-    # OFFSET 0 keeps PostgreSQL from working a tutor's offset out again for every row.
-    homes = select(Tutor.tutor_id, offset_of_tutor(offsets).label("utc_offset")).offset(0).subquery("homes")
+def metrics(as_of: datetime, offsets: Mapping[str, int], *, logins_known: bool) -> Select[Any]:
+    """Select tutor_id, days (of the window), scheduled, no_show_rate and METRICS for all tutors active at `as_of`.
+
+    Without `logins_known` (see `anyone_logs_in`) logins are unknown for everybody.
+    """
+    homes = _homes(as_of, offsets)
     totals = _running_totals(as_of, _sessions_per_band(homes, as_of), _events_per_band(homes, as_of))
     count = totals.c
     engagement = _weighted_mean(
         (SESSION_ENGAGEMENT_WEIGHT, _ratio(count.engagement, count.engagement_known)),
-        (LOGIN_WEIGHT, case((anyone_logs_in(as_of), _at_most_1(_ratio(count.login_days, count.session_days))))),
+        (LOGIN_WEIGHT, _at_most_1(_ratio(count.login_days, count.session_days)) if logins_known else null()),
         (ON_TIME_WEIGHT, _ratio(count.on_time, count.completed)),
     )
     return select(
@@ -91,24 +98,38 @@ def metrics(as_of: datetime, offsets: Mapping[str, int]) -> CTE:
         engagement.label("engagement_score"),
         (100 * _ratio(count.objectives_met, count.objectives_known)).label("learning_objectives_met_pct"),
         _ratio(count.response_minutes, count.responses).label("response_time_avg_minutes"),
-    ).cte("metrics")
+    )
 
 
-def _band(timestamp: SQLColumnExpression[datetime], as_of: datetime) -> ColumnElement[int]:
-    """Give the length in days of the shortest window that a row of the longest window falls in."""
-    windows = sorted(window.days for window in MetricWindow)
-    return case(*((timestamp >= as_of - timedelta(days), literal(days)) for days in windows[:-1]), else_=windows[-1])
+def _homes(as_of: datetime, offsets: Mapping[str, int]) -> Subquery:
+    """Select tutor_id and utc_offset of every tutor who may be active at `as_of`."""
+    not_yet_gone = or_(Tutor.churned_at.is_(None), Tutor.churned_at >= as_of)
+    home = select(Tutor.tutor_id, offset_of_tutor(offsets).label("utc_offset")).where(not_yet_gone)
+    return _as_it_is(home, "homes")
+
+
+def _by_band(
+    measuring: AnySelect, tutor_id: Number, timestamp: SQLColumnExpression[datetime], as_of: datetime, name: str
+) -> Subquery:
+    """Group by tutor and band, and add tutor_id and the band as the `days` of the shortest window that it lies in."""
+    *shorter, longest = sorted(window.days for window in MetricWindow)
+    # PostgreSQL knows that a truth has two values. Of a CASE on a time it expects as many as there are times, and
+    # for that many groups it won't aggregate in parallel.
+    within = {days: (timestamp >= as_of - timedelta(days)).label(f"within_{days}") for days in shorter}
+    truths = [truth.name for truth in within.values()]
+    grouping = measuring.add_columns(tutor_id, *within.values()).group_by(tutor_id, *truths)
+    grouped = grouping.subquery(f"{name}_grouped").c
+    days = case(*((grouped[truth.name], days) for days, truth in within.items()), else_=longest)
+    return select(days.label("days"), *(count for count in grouped if count.name not in truths)).subquery(name)
 
 
 def _sessions_per_band(homes: Subquery, as_of: datetime) -> Subquery:
     start = Session.scheduled_start
-    completed = and_(Session.actual_start < as_of, ~Session.no_show)
+    completed = Session.actual_start < as_of  # a no-show never started: the schema says so
     rating = StudentFeedback.overall_rating
     first_rated = and_(completed, StudentFeedback.is_first_session)
-    return (
+    counting = (
         select(
-            Session.tutor_id,
-            _band(start, as_of).label("days"),
             func.count().label("scheduled"),
             func.count().filter(completed).label("completed"),
             func.count().filter(Session.no_show).label("no_shows"),
@@ -136,47 +157,39 @@ def _sessions_per_band(homes: Subquery, as_of: datetime) -> Subquery:
             ),
         )
         .where(start >= as_of - LONGEST, start < as_of)
-        .group_by(Session.tutor_id, "days")
-        .subquery("sessions_per_band")
     )
+    return _by_band(counting, homes.c.tutor_id, start, as_of, "sessions_per_band")
 
 
 def _events_per_band(homes: Subquery, as_of: datetime) -> Subquery:
     time = TutorEvent.event_timestamp
-    event = (
+    event = _as_it_is(
         select(
             TutorEvent.tutor_id,
             time,
             (TutorEvent.event_type == EventType.LOGIN).label("is_login"),
             _response_minutes().label("minutes"),
-        )
-        .where(
-            TutorEvent.event_type.in_((EventType.LOGIN, EventType.MESSAGE_RESPONSE)),
-            time >= as_of - LONGEST,
-            time < as_of,
-        )
-        .offset(0)  # reads the minutes once, not once for each use
-        .subquery("event")
-        .c
-    )
-    return (
-        select(
-            event.tutor_id,
-            _band(event.event_timestamp, as_of).label("days"),
-            day_mask(event.event_timestamp, homes.c.utc_offset, as_of).filter(event.is_login).label("login_days"),
-            func.sum(event.minutes).label("response_minutes"),
-            func.count(event.minutes).label("responses"),
-        )
-        .join(homes, homes.c.tutor_id == event.tutor_id)
-        .group_by(event.tutor_id, "days")
-        .subquery("events_per_band")
-    )
+        ).where(time >= as_of - LONGEST, time < as_of),
+        "event",
+    ).c
+    counting = select(
+        day_mask(event.event_timestamp, homes.c.utc_offset, as_of).filter(event.is_login).label("login_days"),
+        func.sum(event.minutes).label("response_minutes"),
+        func.count(event.minutes).label("responses"),
+    ).join(homes, homes.c.tutor_id == event.tutor_id)
+    return _by_band(counting, homes.c.tutor_id, event.event_timestamp, as_of, "events_per_band")
 
 
-def _response_minutes() -> ColumnElement[float]:
+def _as_it_is(selected: AnySelect, name: str) -> Subquery:
+    """Keep PostgreSQL from working expressions of a subquery out where they are used, again for every row and use."""
+    # LIMIT NULL limits nothing. OFFSET 0 would do as well, but rules parallel plans out.
+    return selected.limit(null()).subquery(name)
+
+
+def _response_minutes() -> ColumnElement[Decimal]:
     """Read the minutes of a message_response event; NULL for other events and for what is no sensible number."""
     sensible = cast("$.response_minutes ? (@ >= 0 && @ < 1000000)", JSONPATH)
-    minutes = cast(func.jsonb_path_query_first(TutorEvent.event_metadata, sensible), Float)
+    minutes = cast(func.jsonb_path_query_first(TutorEvent.event_metadata, sensible), Numeric)
     return case((TutorEvent.event_type == EventType.MESSAGE_RESPONSE, minutes))
 
 

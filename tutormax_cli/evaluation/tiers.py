@@ -14,7 +14,7 @@ from functools import reduce
 from itertools import accumulate
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Numeric, Subquery, case, cast, func, select
+from sqlalchemy import ColumnElement, FromClause, Numeric, Subquery, case, cast, func, select
 
 from tutormax_cli.database.models import MetricWindow, PerformanceTier
 
@@ -60,7 +60,7 @@ RANGES = (
 _TIERS = tuple(PerformanceTier)
 
 
-def tiers(metrics: CTE) -> Subquery:
+def tiers(metrics: FromClause) -> Subquery:
     """Select tutor_id and performance_tier of every tutor with a session in the tier window."""
     row = metrics.c
     measured = (
@@ -78,18 +78,18 @@ def tiers(metrics: CTE) -> Subquery:
     return select(ranked.c.tutor_id, case(names, value=position).label("performance_tier")).subquery("tiers")
 
 
-def _headroom_of(metrics: CTE, measure: Measure) -> ColumnElement[Any]:
+def _headroom_of(metrics: FromClause, measure: Measure) -> ColumnElement[Any]:
     """Place a metric on the scale where its line is 0 and its best value 1, no lower than -1."""
     room = (metrics.c[measure.metric] - measure.line) / (measure.best - measure.line)
     return case((room < -1.0, -1.0), else_=room)  # GREATEST would turn an unknown metric into -1
 
 
-def _flags(metrics: CTE) -> ColumnElement[int]:
+def _flags(metrics: FromClause) -> ColumnElement[int]:
     flags = [case((_headroom_of(metrics, measure) < 0, 1), else_=0) for measure in MEASURES]
     return _sum(flags)
 
 
-def _headroom(metrics: CTE) -> ColumnElement[Any]:
+def _headroom(metrics: FromClause) -> ColumnElement[Any]:
     """Average the headrooms that are known; rounded, so that the order of adding up can't decide a rank."""
     rooms = [_headroom_of(metrics, measure) for measure in MEASURES]
     mean = _sum([func.coalesce(room, 0.0) for room in rooms]) / func.num_nonnulls(*rooms)

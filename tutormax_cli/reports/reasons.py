@@ -104,10 +104,10 @@ def contributions(factors: Mapping[str, Any] | None) -> list[Contribution]:
 
 
 def main_reasons(factors: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """Say what goes with a score: of the components that add most, each one's most telling phrase."""
+    """Say what goes with a score: of the components that add most, each one's most telling phrase, else its points."""
     adding = [part for part in contributions(factors) if part.points >= LEAST_POINTS]
     adding.sort(key=lambda part: -part.points)
-    return tuple((*part.phrases, part.label)[0] for part in adding[:MAIN_REASONS])
+    return tuple((*part.phrases, f"{part.label} +{part.points} points")[0] for part in adding[:MAIN_REASONS])
 
 
 def _keys(form: str) -> list[str]:

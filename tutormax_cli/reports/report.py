@@ -78,7 +78,8 @@ class Column:
     in the next line. `labels` are the words for stored values, `tones` their colours. `rising` is how a positive
     change strikes the reader. `digits` follow the decimal point (default: 2 for FLOAT, 0 for PERCENT). `bounds` are
     the values that the lowest and the highest bar of a SPARK stand for (default: 0 and the greatest value). `separator`
-    stands between the texts of a LIST for people; of a flexible list that is cut, whole texts stay.
+    stands between the texts of a LIST for people; of a flexible list that is cut, whole texts stay. A `joined` column
+    is one for machines alone: people read its value in the cell of the column before, as " in {} h" has it.
     """
 
     key: str
@@ -95,6 +96,7 @@ class Column:
     rising: Tone = Tone.BAD
     bounds: tuple[float, float] | None = None
     separator: str = ", "
+    joined: str | None = None
 
 
 Fact = tuple[Column, Value]

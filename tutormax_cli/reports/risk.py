@@ -1,10 +1,12 @@
 """The weekly risk report: how many tutors are at risk, whom to call first, and who has already fallen silent."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
 from tutormax_cli.database.models import InterventionType, RiskLevel
+from tutormax_cli.interventions.rules import Recommendation
+from tutormax_cli.reports.actions import actions
 from tutormax_cli.reports.advice import advice
 from tutormax_cli.reports.reasons import main_reasons
 from tutormax_cli.reports.report import ABSENT, Column, Fact, Kind, Report, Row, Section
@@ -18,6 +20,16 @@ HORIZONS = {7: "leavers_7_days", 30: "leavers_30_days", 90: "leavers_90_days"}
 
 _INTERVENTIONS = labels_of(InterventionType)
 
+OPEN_COLUMNS = (
+    Column("open_intervention", "open", priority=4, flexible=True, min_width=18, labels=_INTERVENTIONS),
+    Column("intervention_owner", "owner", joined=", {}"),
+    Column("intervention_due", "due", Kind.DATE, joined=", due {}"),
+)
+ADVICE_COLUMNS = (
+    Column("recommended", "recommended", priority=2, labels=_INTERVENTIONS),
+    Column("recommended_within_hours", "within h", Kind.INT, joined=" in {} h"),
+)
+
 # Fitted for 80 columns; what has a priority appears on wider terminals, in that order. The score is the chance of
 # leaving within 30 days in percent, so that chance itself is the first to be left out.
 QUEUE_COLUMNS = (
@@ -28,46 +40,49 @@ QUEUE_COLUMNS = (
     Column("tenure_days", "days here", Kind.INT, priority=5),
     Column("tier", "tier", priority=7, tones=TIER_TONES),
     Column("score", "score", Kind.INT),
-    Column("change_7_days", "7 d", Kind.CHANGE, absent="new"),
+    Column("change", "7 d", Kind.CHANGE, absent="new"),
     Column("level", "level", tones=LEVEL_TONES),
     Column("probability_7_days", "P 7 d", Kind.PERCENT, priority=3),
     Column("probability_30_days", "30 d", Kind.PERCENT, priority=1),
     Column("probability_90_days", "90 d", Kind.PERCENT, priority=3),
     Column("goes_with", "goes with", Kind.LIST, flexible=True, min_width=33, separator="; "),
-    Column("open_intervention", "open", priority=4, labels=_INTERVENTIONS),
-    Column("intervention_owner", "owner", priority=9),
-    Column("intervention_due", "due", Kind.DATE, priority=9),
+    *OPEN_COLUMNS,
     Column("last_session", "last session", Kind.DATE, priority=10),
-    Column("recommended", "recommended", priority=2, labels=_INTERVENTIONS),
-    Column("recommended_within_hours", "within h", Kind.INT, priority=2),
+    *ADVICE_COLUMNS,
 )
 
 SILENT_COLUMNS = (
     Column("tutor_id", "id", priority=4),
     Column("name", "tutor", flexible=True, min_width=16),
-    Column("subjects", "subjects", Kind.LIST, priority=2, flexible=True, min_width=12),
+    Column("subjects", "subjects", Kind.LIST, priority=3, flexible=True, min_width=12),
     Column("score", "score", Kind.INT),
     Column("level", "level", tones=LEVEL_TONES),
     Column("last_session", "last session", Kind.DATE, absent="never"),
     Column("days_silent", "days", Kind.INT),
     Column("missed_7_days", "missed 7 d", Kind.INT),
     Column("booked_7_days", "next 7 d", Kind.INT),
-    Column("open_intervention", "open", priority=3, labels=_INTERVENTIONS),
-    Column("intervention_owner", "owner", priority=4),
-    Column("intervention_due", "due", Kind.DATE, priority=5),
-    Column("recommended", "recommended", priority=1, labels=_INTERVENTIONS),
-    Column("recommended_within_hours", "within h", Kind.INT, priority=1),
+    *OPEN_COLUMNS,
+    *ADVICE_COLUMNS,
 )
 
 
-def risk_report(assessment: Assessment, as_of: datetime) -> Report:
-    """Lay an assessment out; `as_of` is the time that was asked for, which tells how old the predictions are."""
+def risk_report(assessment: Assessment, as_of: datetime, command: str = "tutormax risk-report") -> Report:
+    """Lay an assessment out; `as_of` is the time that was asked for, which tells how old the predictions are.
+
+    `command` is what the person typed, without a limit: notes say how to see more by it.
+    """
     return Report(
         "risk-report",
         "Churn risk",
         facts=_facts(assessment),
-        sections=(_levels(assessment), _expected(assessment), _queue(assessment), _silent(assessment)),
-        notes=tuple(_notes(assessment, as_of)),
+        sections=(
+            _levels(assessment),
+            _expected(assessment),
+            _queue(assessment),
+            _silent(assessment),
+            _actions(assessment),
+        ),
+        notes=tuple(_notes(assessment, as_of, command)),
         main="queue",
     )
 
@@ -83,6 +98,7 @@ def _facts(assessment: Assessment) -> tuple[Fact, ...]:
             assessment.calibrated,
         ),
         (Column("data_until", "data to", Kind.TIMESTAMP), moments.data_until),
+        (Column("compared_with", "change since", moment_kind(moments.previous), absent=""), moments.previous),
         (Column("tutors", "active tutors", Kind.INT), assessment.tutors),
     )
 
@@ -97,7 +113,7 @@ def _levels(assessment: Assessment) -> Section:
     columns = (
         Column("level", "level", tones=LEVEL_TONES),
         Column("tutors", "tutors", Kind.INT),
-        Column("change_7_days", "7 d", Kind.TREND),
+        Column("change", _since(assessment), Kind.TREND),
     )
     rows: list[Row] = []
     for level in reversed(RiskLevel):
@@ -128,12 +144,17 @@ def _queue(assessment: Assessment) -> Section:
     rows = tuple(_queue_row(tutor, assessment.moments.latest) for tutor in assessment.queue)
     if_empty = f"No tutor at {assessment.selection.min_score} or above." if assessment.tutors else "No predictions yet."
     # Where nobody has an earlier score, nobody is new either.
-    columns = QUEUE_COLUMNS if assessment.moments.previous else _without_new(QUEUE_COLUMNS)
+    absent = "new" if assessment.moments.previous else ABSENT
+    columns = tuple(
+        replace(column, label=_since(assessment), absent=absent) if column.key == "change" else column
+        for column in QUEUE_COLUMNS
+    )
     return Section("queue", columns, rows, if_empty=if_empty)
 
 
-def _without_new(columns: Sequence[Column]) -> tuple[Column, ...]:
-    return tuple(replace(column, absent=ABSENT) if column.absent == "new" else column for column in columns)
+def _since(assessment: Assessment) -> str:
+    """Name the time over which scores are compared."""
+    return "7 d" if assessment.selection.since is None else "change"
 
 
 def _queue_row(tutor: Standing, latest: datetime | None) -> Row:
@@ -184,10 +205,20 @@ def _silent_row(tutor: Standing, latest: datetime | None) -> Row:
     )
 
 
+def _actions(assessment: Assessment) -> Section:
+    latest = assessment.moments.latest
+    queue = [(tutor.rank, _advised(tutor, latest)) for tutor in assessment.queue]
+    return actions(queue, [_advised(tutor, latest) for tutor in assessment.silent])
+
+
 def _advice(tutor: Standing, latest: datetime | None) -> tuple[str | None, int | None]:
-    tenure = days_between(tutor.onboarding_date, latest)
-    advised = advice(tutor.risk_level, tutor.contributing_factors, tenure, silent=tutor.silent)
+    advised = _advised(tutor, latest)
     return (advised.intervention.value, advised.hours) if advised else (None, None)
+
+
+def _advised(tutor: Standing, latest: datetime | None) -> Recommendation | None:
+    tenure = days_between(tutor.onboarding_date, latest)
+    return advice(tutor.risk_level, tutor.contributing_factors, tenure, silent=tutor.silent)
 
 
 def days_between(earlier: datetime | None, later: datetime | None) -> int | None:
@@ -195,13 +226,14 @@ def days_between(earlier: datetime | None, later: datetime | None) -> int | None
     return None if earlier is None or later is None else (later - earlier).days
 
 
-def _notes(assessment: Assessment, as_of: datetime) -> Iterator[str]:
+def _notes(assessment: Assessment, as_of: datetime, command: str) -> Iterator[str]:
     """Say what is not shown, how to see one tutor in full, and when the predictions are old."""
     latest = assessment.moments.latest
-    hidden = assessment.queue[0].matching - len(assessment.queue) if assessment.queue else 0
-    if hidden:
-        wanted = hidden + len(assessment.queue)
-        yield f"{hidden} more at {assessment.selection.min_score} or above: --limit {wanted}"
+    which = {f"at {assessment.selection.min_score} or above": assessment.queue, "silent": assessment.silent}
+    for name, shown in which.items():
+        hidden = shown[0].matching - len(shown) if shown else 0
+        if hidden:
+            yield f"{hidden:,} more {name}: {command} --limit {hidden + len(shown)}"
     if assessment.queue:
         yield f"One tutor in full: tutormax risk-report --tutor {assessment.queue[0].tutor_id}"
     if latest is not None and as_of - latest > STALE_AFTER:

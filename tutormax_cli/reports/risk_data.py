@@ -14,7 +14,7 @@ from tutormax_cli.reports.sql import statement, statement_on_active
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """The newest prediction, the one about a week before it, and the newest recorded session or event."""
+    """The newest prediction, the earlier one it is compared with, and the newest recorded session or event."""
 
     latest: datetime | None
     previous: datetime | None
@@ -63,7 +63,7 @@ class Standing:
 
     @property
     def change(self) -> int | None:
-        """The score against that of about a week before."""
+        """The score against the earlier one."""
         if self.churn_score is None or self.previous_score is None:
             return None
         return self.churn_score - self.previous_score
@@ -71,12 +71,16 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Whom the report is to show: scores from `min_score` up, `limit` in each section, of one level or subject."""
+    """Whom the report is to show: scores from `min_score` up, `limit` in each section, of one level or subject.
+
+    Changes are those since about a week before the newest prediction, or since `since`.
+    """
 
     min_score: int = RiskLevel.HIGH.floor
     limit: int = 20
     level: RiskLevel | None = None
     subject: str | None = None
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +124,15 @@ def assess(db: OrmSession, as_of: datetime, selection: Selection) -> Assessment:
     """
     # Compiling these statements takes longer than running them.
     db.execute(text("SET LOCAL jit = off"))
-    moments = _moments(db, as_of)
+    moments = _moments(db, as_of, selection.since)
     if moments.latest is None:
         return Assessment(moments, (), (), selection)
     levels, standings = _levels(db, as_of, moments), _standings(db, as_of, moments.latest, selection)
     return Assessment(moments, tuple(levels), tuple(standings), selection)
 
 
-def _moments(db: OrmSession, as_of: datetime) -> Moments:
-    return Moments(*db.execute(statement("risk_moments"), {"as_of": as_of}).one())
+def _moments(db: OrmSession, as_of: datetime, since: datetime | None) -> Moments:
+    return Moments(*db.execute(statement("risk_moments"), {"as_of": as_of, "since": since}).one())
 
 
 def _levels(db: OrmSession, as_of: datetime, moments: Moments) -> list[LevelCount]:
@@ -143,6 +147,7 @@ def _standings(db: OrmSession, as_of: datetime, latest: datetime, selection: Sel
         "limit": selection.limit,
         "level": selection.level and selection.level.value,
         "subject": selection.subject,
+        "since": selection.since,
     }
     rows = db.execute(statement_on_active("risk_tutors", as_of), parameters)
     return sorted((Standing(**row) for row in rows.mappings()), key=lambda tutor: (tutor.silent, tutor.rank))

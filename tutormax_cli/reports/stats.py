@@ -1,4 +1,4 @@
-"""What the database holds (rows, sizes, freshness, ratings, tiers, risk levels), and one tutor in figures."""
+"""What the database holds: rows, sizes, freshness, ratings, tiers, levels, the last weeks; and one tutor in figures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
@@ -8,9 +8,11 @@ from sqlalchemy import func, literal, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.orm import Session as OrmSession
 
+from tutormax_cli.database.engine import driver_connection
 from tutormax_cli.database.models import (
     ChurnPrediction,
     Intervention,
+    MetricWindow,
     PerformanceTier,
     RiskLevel,
     Session,
@@ -23,9 +25,11 @@ from tutormax_cli.database.models import (
 )
 from tutormax_cli.database.queries import get_tutor_statistics
 from tutormax_cli.reports.lookup import find_tutor
-from tutormax_cli.reports.report import Column, Fact, Kind, Report, Section, Tone, record
+from tutormax_cli.reports.report import Column, Fact, Kind, Report, Section, Tone
 from tutormax_cli.reports.sql import statement
+from tutormax_cli.reports.trends import read_trends, subjects, weeks
 from tutormax_cli.reports.words import LEVEL_TONES, TIER_TONES
+from tutormax_cli.seeding.record import Seeded, read_seed_record
 
 FRESHNESS: dict[str, InstrumentedAttribute[datetime] | InstrumentedAttribute[datetime | None]] = {
     Tutor.__tablename__: Tutor.onboarding_date,
@@ -38,6 +42,9 @@ FRESHNESS: dict[str, InstrumentedAttribute[datetime] | InstrumentedAttribute[dat
     TutorEvent.__tablename__: TutorEvent.event_timestamp,
 }
 """Of every table, the time that tells how far its data reach."""
+
+WINDOWS = tuple(window.days for window in MetricWindow)
+"""The days back that one tutor's figures are given for."""
 
 RATINGS = ("5", "4", "3", "2", "1")
 RATING_TONES = {"1": Tone.BAD, "2": Tone.WARNING}
@@ -58,8 +65,9 @@ Counts = Mapping[tuple[str, str], int]
 
 
 def stats(db: OrmSession, as_of: datetime) -> Report:
-    """Count all tables, each read once; tiers and risk levels are those of the newest day until `as_of`."""
-    tables = measure_tables(db)
+    """Count all tables, and tell how the last weeks went; tiers and levels are the newest day's until `as_of`."""
+    tables, trends = measure_tables(db), read_trends(db, as_of)
+    seeded = read_seed_record(driver_connection(db.connection()))
     counts = {
         (of_what, value): rows for of_what, value, rows in db.execute(statement("distributions"), {"as_of": as_of})
     }
@@ -74,32 +82,42 @@ def stats(db: OrmSession, as_of: datetime) -> Report:
             _distribution("ratings", "Ratings", "rating", RATINGS, counts, RATING_TONES, beside=True),
             _distribution("tiers", "Tiers (30 days)", "tier", list(PerformanceTier), counts, TIER_TONES),
             _distribution("levels", "Churn risk", "level", levels, counts, LEVEL_TONES, beside=True),
+            weeks(trends),
+            subjects(trends),
+            *([_seeded(seeded)] if seeded else []),
         ),
+        main="tables",
     )
 
 
-def tutor_stats(db: OrmSession, tutor_id: str, days: int, as_of: datetime) -> Report:
-    """Give one tutor's sessions, ratings, no-shows and reschedules of the `days` days before `as_of`.
+def tutor_stats(db: OrmSession, tutor_id: str, windows: Sequence[int], as_of: datetime) -> Report:
+    """Give one tutor's sessions, ratings, no-shows and reschedules of so many days before `as_of`, a row each.
 
     Raises UsageError, naming tutors with a similar id or name, when there is no such tutor.
     """
     tutor = find_tutor(db, tutor_id)
-    figures = get_tutor_statistics(db, tutor.tutor_id, days, as_of)
-    facts: list[Fact] = [
-        (Column("total_sessions", "sessions", Kind.INT), figures["total_sessions"]),
-        (Column("average_rating", "average rating", Kind.FLOAT), figures["average_rating"]),
-        (Column("no_shows", "no-shows", Kind.INT), figures["no_shows"]),
-        (Column("reschedules", "reschedules", Kind.INT), figures["reschedules"]),
-    ]
+    figures = [get_tutor_statistics(db, tutor.tutor_id, days, as_of) for days in windows]
+    columns = (
+        Column("days_back", "days back", Kind.INT),
+        Column("total_sessions", "sessions", Kind.INT),
+        Column("average_rating", "average rating", Kind.FLOAT),
+        Column("no_shows", "no-shows", Kind.INT),
+        Column("reschedules", "reschedules", Kind.INT),
+    )
+    rows = tuple(
+        (found["days_back"], found["total_sessions"], found["average_rating"], found["no_shows"], found["reschedules"])
+        for found in figures
+    )
     return Report(
         "tutor-stats",
         tutor.name,
         facts=(
             (Column("tutor_id", ""), tutor.tutor_id),
-            (Column("days_back", "days", Kind.INT), days),
+            (Column("status", ""), tutor.status.value),
+            (Column("subjects", "", Kind.LIST), tuple(tutor.subjects)),
             (Column("as_of", "until", Kind.TIMESTAMP), as_of),
         ),
-        sections=(record("statistics", facts),),
+        sections=(Section("statistics", columns, rows),),
     )
 
 
@@ -121,6 +139,12 @@ def _tables(tables: Sequence[TableFacts]) -> Section:
         Column("latest", "latest", Kind.TIMESTAMP),
     )
     return Section("tables", columns, tuple(astuple(table) for table in tables))
+
+
+def _seeded(runs: Sequence[Seeded]) -> Section:
+    """Give the commands that make the synthetic data again, in their order."""
+    column = Column("command", "command", flexible=True, wrap=True)
+    return Section("seeded", (column,), tuple((run.command,) for run in runs), title="Seeded by", header=False)
 
 
 def _totals(tables: Sequence[TableFacts], counts: Counts) -> tuple[Fact, ...]:

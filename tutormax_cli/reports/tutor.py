@@ -55,10 +55,14 @@ def _score(history: TutorHistory) -> Section:
     facts: list[Fact] = [
         (Column("score", "score", Kind.INT), latest.churn_score if latest else None),
         (Column("level", "", tones=LEVEL_TONES, absent="no prediction"), latest.risk_level.value if latest else None),
-        (Column("change_7_days", "in 7 days", Kind.CHANGE), change),
+        (Column("change", _since(history), Kind.CHANGE), change),
         (Column("level_since", "at this level since", Kind.DATE), history.level_since),
     ]
     return record("standing", facts, layout=Layout.LINE)
+
+
+def _since(history: TutorHistory) -> str:
+    return "in 7 days" if history.since is None else f"since {history.since.day} {history.since:%b}"
 
 
 def _probabilities(history: TutorHistory) -> Section:
@@ -139,7 +143,7 @@ def _recommended(history: TutorHistory) -> Section:
             Column("intervention", "", labels=labels_of(InterventionType), absent="nothing"),
             advised.intervention.value if advised else None,
         ),
-        (Column("within_hours", "within hours", Kind.INT), advised.hours if advised else None),
-        (Column("rule", "rule"), advised.because if advised else None),
+        (Column("within_hours", "within h", Kind.INT, joined=" in {} h"), advised.hours if advised else None),
+        (Column("rule", "rule", joined=" ({})"), advised.because if advised else None),
     ]
     return record("recommended", facts, title="Recommended", layout=Layout.LINE)

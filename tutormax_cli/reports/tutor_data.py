@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session as OrmSession
@@ -42,6 +42,7 @@ class TutorHistory:
     weeks: tuple[Week, ...]
     interventions: Sequence[Intervention]
     tier: PerformanceTier | None
+    since: datetime | None = None
 
     @property
     def latest(self) -> ChurnPrediction | None:
@@ -50,11 +51,14 @@ class TutorHistory:
 
     @property
     def previous_score(self) -> int | None:
-        """The score of about a week before the newest: the one rule that the weekly report has in SQL."""
+        """The earlier score to compare with: the one rule that the weekly report has in SQL."""
+        until = self.since or self.moment - timedelta(days=6, hours=12)
+        after = self.since - _WEEK if self.since else self.moment - 2 * _WEEK
+        today = self.moment.astimezone(UTC).date()
         for prediction in self.predictions:
-            if prediction.prediction_date <= self.moment - timedelta(days=6, hours=12):
-                recent = prediction.prediction_date > self.moment - timedelta(days=14)
-                return prediction.churn_score if recent else None
+            dated = prediction.prediction_date
+            if dated <= until and dated.astimezone(UTC).date() < today:
+                return prediction.churn_score if dated > after else None
         return None
 
     @property
@@ -74,12 +78,16 @@ class TutorHistory:
         return since
 
 
-def read_history(db: OrmSession, tutor_id: str, as_of: datetime) -> TutorHistory:
-    """Read one tutor as of the newest prediction until `as_of`. Raises UsageError when there is no such tutor."""
+def read_history(db: OrmSession, tutor_id: str, as_of: datetime, since: datetime | None = None) -> TutorHistory:
+    """Read one tutor as of the newest prediction until `as_of`, compared with a week before it or with `since`.
+
+    Raises UsageError when there is no such tutor.
+    """
     tutor = find_tutor(db, tutor_id)
     newest = _predictions(db, tutor_id, as_of, limit=1)
     moment = newest[0].prediction_date if newest else as_of
-    predictions = _predictions(db, tutor_id, moment, since=moment - WEEKS * _WEEK)
+    oldest = min(moment - WEEKS * _WEEK, since - _WEEK if since else moment)
+    predictions = _predictions(db, tutor_id, moment, since=oldest)
     return TutorHistory(
         tutor,
         moment,
@@ -87,6 +95,7 @@ def read_history(db: OrmSession, tutor_id: str, as_of: datetime) -> TutorHistory
         _weeks(db, tutor_id, moment, predictions),
         _interventions(db, tutor_id, moment),
         _tier(db, tutor_id, moment),
+        since,
     )
 
 

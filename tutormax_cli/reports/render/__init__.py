@@ -15,6 +15,7 @@ class Format(enum.StrEnum):
     JSONL = "jsonl"
     CSV = "csv"
     MD = "md"
+    HTML = "html"
 
 
 class Renderer(Protocol):
@@ -30,6 +31,7 @@ _MODULES = {
     Format.JSONL: "jsonl",
     Format.CSV: "csv",
     Format.MD: "markdown",
+    Format.HTML: "html",
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import TypeAlias, Union
 
-from tutormax_cli.reports.report import Column, Kind, Report, Value
+from tutormax_cli.reports.report import Column, Kind, Report, Tone, Value
 
 Plain: TypeAlias = Union[str, int, float, list["Plain"], None]  # noqa: UP007 (it names itself)
 """A value as JSON has it."""
@@ -18,6 +18,7 @@ UNSAFE = re.compile(
 )
 
 _BARS = "▁▂▃▄▅▆▇█"
+_OPPOSITE = {Tone.BAD: Tone.GOOD, Tone.GOOD: Tone.BAD}
 _BYTE_UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -58,6 +59,13 @@ def headline(report: Report) -> list[str]:
     """Give the title and every fact that has something to say."""
     phrases = (phrase(column, value) for column, value in report.facts)
     return [harmless(report.title), *filter(None, phrases)]
+
+
+def tone(column: Column, value: Value) -> Tone:
+    """Tell how a cell should strike the reader."""
+    if column.kind in (Kind.CHANGE, Kind.TREND) and isinstance(value, int | float) and value:
+        return column.rising if value > 0 else _OPPOSITE.get(column.rising, column.rising)
+    return column.tones.get(str(value), Tone.PLAIN)
 
 
 def _is_absent(value: Value) -> bool:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 from tutormax_cli.reports.render.cells import harmless, headline, phrase, shown
+from tutormax_cli.reports.render.people import for_people
 from tutormax_cli.reports.report import NUMERIC, Layout, Report, Section
 
 # An underscore within a word opens nothing, so ids stay readable.
@@ -16,7 +17,7 @@ def render(report: Report, *, width: int | None = None, color: bool = False) -> 
     blocks = [f"# {_escaped(title)}"]
     if facts:
         blocks.append(" · ".join(map(_escaped, facts)))
-    for section in report.sections:
+    for section in map(for_people, report.sections):
         if section.title:
             blocks.append(f"## {_escaped(harmless(section.title))}")
         blocks.append(_table(section) if section.layout is Layout.TABLE else _list(section))

@@ -11,8 +11,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from tutormax_cli.reports.render.cells import harmless, headline, phrase, shown
+from tutormax_cli.reports.render.cells import harmless, headline, phrase, shown, tone
 from tutormax_cli.reports.render.fit import GAP, fit
+from tutormax_cli.reports.render.people import for_people
 from tutormax_cli.reports.report import NUMERIC, Column, Fact, Kind, Layout, Report, Section, Tone, Value
 
 INDENT = 2
@@ -21,7 +22,6 @@ SEPARATOR = " · "
 NEXT_LINE = "\n" + " " * INDENT
 
 _STYLES = {Tone.PLAIN: "", Tone.GOOD: "green", Tone.NOTICE: "cyan", Tone.WARNING: "yellow", Tone.BAD: "bold red"}
-_OPPOSITE = {Tone.BAD: Tone.GOOD, Tone.GOOD: Tone.BAD}
 _ENDLESS = 100_000
 
 
@@ -29,7 +29,7 @@ def render(report: Report, *, width: int | None = None, color: bool = False) -> 
     """Give the report as lines of at most `width` cells, or as long as they need to be."""
     console = _console(width, color)
     console.print(_headline(report, width))
-    for sections in _groups(report.sections):
+    for sections in _groups([for_people(section) for section in report.sections]):
         for block in _side_by_side([_block(section, width) for section in sections], console):
             console.print()
             console.print(block)
@@ -167,6 +167,4 @@ def _cut(column: Column, value: Value, text: Text, width: int) -> Text:
 
 
 def _style(column: Column, value: Value) -> str:
-    if column.kind in (Kind.CHANGE, Kind.TREND) and isinstance(value, int | float) and value:
-        return _STYLES[column.rising if value > 0 else _OPPOSITE.get(column.rising, column.rising)]
-    return _STYLES[column.tones.get(str(value), Tone.PLAIN)]
+    return _STYLES[tone(column, value)]

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import DateTime, Executable, Integer, Text, TextClause, bindparam, select, text
+from sqlalchemy import CTE, DateTime, Executable, Integer, Text, TextClause, bindparam, select, text
 from sqlalchemy.types import TypeEngine
 
 from tutormax_cli.database.models import Tutor
@@ -19,6 +19,7 @@ PARAMETERS: dict[str, TypeEngine[Any]] = {
     "as_of": DateTime(timezone=True),
     "latest": DateTime(timezone=True),
     "previous": DateTime(timezone=True),
+    "since": DateTime(timezone=True),
     "tutor_id": Text(),
     "level": Text(),
     "subject": Text(),
@@ -40,8 +41,13 @@ def statement_on_active(name: str, as_of: datetime) -> Executable:
     The order of its rows is lost.
     """
     active = select(Tutor.tutor_id, Tutor.name, Tutor.subjects, Tutor.onboarding_date).where(active_at(as_of))
-    # A statement that has common table expressions of its own may not follow ours, but may be selected from.
-    return _bound(f"SELECT * FROM ({_source(name)}) AS {name}").columns().add_cte(active.cte("active"))
+    return statement_on(name, active.cte("active"))
+
+
+def statement_on(name: str, relation: CTE) -> Executable:
+    """Read the statement in `name`.sql and put a relation that it reads before it. The order of its rows is lost."""
+    # A statement that has common table expressions of its own may not follow another, but may be selected from.
+    return _bound(f"SELECT * FROM ({_source(name)}) AS {name}").columns().add_cte(relation)
 
 
 def _source(name: str) -> str:

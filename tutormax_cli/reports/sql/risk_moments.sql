@@ -1,10 +1,12 @@
--- The newest prediction until as_of, the one about a week before it, and how far recorded activity reaches.
+-- The newest prediction until as_of, the earlier one that it is compared with, and how far recorded activity reaches.
+-- That earlier one is about a week older, or with since the newest of the week until then.
 -- Each is one step down an index, however many predictions there are.
 SELECT newest.latest,
        (SELECT max(prediction_date)
           FROM churn_predictions
-         WHERE prediction_date > newest.latest - interval '14 days'
-           AND prediction_date <= newest.latest - interval '6 days 12 hours') AS previous,
+         WHERE prediction_date > coalesce(:since - interval '7 days', newest.latest - interval '14 days')
+           AND prediction_date <= coalesce(:since, newest.latest - interval '6 days 12 hours')
+           AND prediction_date < date_trunc('day', newest.latest, 'UTC')) AS previous,
        greatest(
          (SELECT scheduled_start
             FROM sessions

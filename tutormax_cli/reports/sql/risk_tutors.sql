@@ -42,8 +42,9 @@ SELECT shown.*, before.churn_score AS previous_score, work.last_session, work.bo
          SELECT earlier.churn_score
            FROM churn_predictions AS earlier
           WHERE earlier.tutor_id = shown.tutor_id
-            AND earlier.prediction_date > :latest - interval '14 days'
-            AND earlier.prediction_date <= :latest - interval '6 days 12 hours'
+            AND earlier.prediction_date > coalesce(:since - interval '7 days', :latest - interval '14 days')
+            AND earlier.prediction_date <= coalesce(:since, :latest - interval '6 days 12 hours')
+            AND earlier.prediction_date < date_trunc('day', :latest, 'UTC')
           ORDER BY earlier.prediction_date DESC
           LIMIT 1) AS before ON true
   LEFT JOIN LATERAL (
