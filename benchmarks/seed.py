@@ -44,7 +44,7 @@ def main() -> None:
     """Measure, printing each round and the ratio of the medians."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("url", nargs="?", help="postgresql://user:password@host:5432/any")
-    parser.add_argument("--tutors", type=int, default=500)
+    parser.add_argument("--tutors", type=int, default=5000)
     parser.add_argument("--days", type=int, default=180)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()

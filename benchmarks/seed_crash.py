@@ -15,11 +15,14 @@ from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.cli.seed_crash import possible, rehearsed, survive
+from tests.cli.seed_crash import Strike, possible, rehearsed, survive
 from tests.conftest import Server
 from tutormax_cli.database.embedded import EmbeddedServer
 from tutormax_cli.database.migrations import create_database, upgrade
 from tutormax_cli.settings import Settings
+
+ONCE_CONNECTED = (Strike.TERMINATE, Strike.LOSE, Strike.CRASH)
+"""Strikes that hit nothing while the process is still starting."""
 
 
 def main() -> None:
@@ -54,7 +57,8 @@ def strike_all(server: Server, rounds: int, tutors: int, chance: random.Random) 
     ways = possible(server)
     left: Counter[str] = Counter()
     for number in range(rounds):
-        way, moment = ways[number % len(ways)], chance.uniform(0.05, 1.0)
+        way = ways[number % len(ways)]
+        moment = chance.uniform(0.4 if way in ONCE_CONNECTED else 0.05, 1.0)
         what = survive(seeding, way, moment, server, template)
         left[what] += 1
         print(

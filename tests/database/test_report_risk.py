@@ -125,7 +125,10 @@ def test_who_is_left_out_of_a_section_is_counted_with_the_command_that_shows_the
     for number in range(3):
         add_prediction(db, f"quiet_{number}", 60)
     report = risk_report(assess(db, AS_OF, Selection(limit=2)), AS_OF, "tutormax risk-report --subject French")
-    assert report.notes == ("1 more silent: tutormax risk-report --subject French --limit 3",)
+    assert report.notes == (
+        "1 more silent: tutormax risk-report --subject French --limit 3",
+        "One tutor in full: tutormax risk-report --tutor quiet_0",
+    )
 
 
 def test_actions_are_those_of_the_tutors_shown(db: Session) -> None:

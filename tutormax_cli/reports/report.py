@@ -148,7 +148,8 @@ class Report:
     """A named report: headline, sections, and notes for people.
 
     `name` is the machine's name ("risk-report"); `facts` stand in the headline and at the top of the JSON document;
-    `main` names the section that CSV and JSON lines give (default: the first table, else the first section).
+    `main` names the section that CSV and JSON lines give (default: the first table, else the first section), or
+    several, whose rows they give one after the other with the section's name in front.
     """
 
     name: str
@@ -156,19 +157,36 @@ class Report:
     sections: tuple[Section, ...]
     facts: tuple[Fact, ...] = ()
     notes: tuple[str, ...] = ()
-    main: str | None = None
+    main: str | tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = [column.key for column, _ in self.facts] + [section.name for section in self.sections]
         if len(set(names)) != len(names):
             raise ValueError(f"report {self.name}: facts and sections share a name")
-        if not self.sections or (self.main is not None and self.main not in names):
+        if not self.sections or not set(self._main_names) <= set(names):
             raise ValueError(f"report {self.name}: no main section")
 
     @property
     def main_section(self) -> Section:
         """The section whose rows CSV and JSON lines give."""
-        if self.main is not None:
-            return next(section for section in self.sections if section.name == self.main)
+        chosen = [section for section in self.sections if section.name in self._main_names]
+        if chosen:
+            return chosen[0] if len(chosen) == 1 else _joined(chosen)
         tables = (section for section in self.sections if section.layout is Layout.TABLE)
         return next(tables, self.sections[0])
+
+    @property
+    def _main_names(self) -> tuple[str, ...]:
+        return (self.main,) if isinstance(self.main, str) else self.main
+
+
+def _joined(sections: Sequence[Section]) -> Section:
+    """Put the rows of several sections into one that has every column of theirs and says whose each row is."""
+    columns = {column.key: column for section in sections for column in section.columns}
+    rows: list[Row] = []
+    for section in sections:
+        keys = [column.key for column in section.columns]
+        for row in section.rows:
+            cells = dict(zip(keys, row, strict=True))
+            rows.append((section.name, *(cells.get(key) for key in columns)))
+    return Section(sections[0].name, (Column("section", "section"), *columns.values()), tuple(rows))

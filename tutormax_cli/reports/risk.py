@@ -1,5 +1,6 @@
 """The weekly risk report: how many tutors are at risk, whom to call first, and who has already fallen silent."""
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
@@ -83,7 +84,7 @@ def risk_report(assessment: Assessment, as_of: datetime, command: str = "tutorma
             _actions(assessment),
         ),
         notes=tuple(_notes(assessment, as_of, command)),
-        main="queue",
+        main=("queue", "silent"),
     )
 
 
@@ -99,7 +100,7 @@ def _facts(assessment: Assessment) -> tuple[Fact, ...]:
         ),
         (Column("data_until", "data to", Kind.TIMESTAMP), moments.data_until),
         (Column("compared_with", "change since", moment_kind(moments.previous), absent=""), moments.previous),
-        (Column("tutors", "active tutors", Kind.INT), assessment.tutors),
+        (Column("tutors", "tutors scored", Kind.INT), assessment.tutors),
     )
 
 
@@ -184,7 +185,9 @@ def _silent(assessment: Assessment) -> Section:
     rows = tuple(_silent_row(tutor, assessment.moments.latest) for tutor in assessment.silent)
     found = assessment.silent[0].matching if rows else 0
     title = f"Silent for 7 days or more: {found}, contact today" if found else "Silent for 7 days or more"
-    return Section("silent", SILENT_COLUMNS, rows, title=title, if_empty="nobody")
+    # Without predictions nobody was looked at: that is not to be read as all is well.
+    if_empty = "nobody" if assessment.tutors else "unknown: no predictions yet"
+    return Section("silent", SILENT_COLUMNS, rows, title=title, if_empty=if_empty)
 
 
 def _silent_row(tutor: Standing, latest: datetime | None) -> Row:
@@ -234,7 +237,9 @@ def _notes(assessment: Assessment, as_of: datetime, command: str) -> Iterator[st
         hidden = shown[0].matching - len(shown) if shown else 0
         if hidden:
             yield f"{hidden:,} more {name}: {command} --limit {hidden + len(shown)}"
-    if assessment.queue:
-        yield f"One tutor in full: tutormax risk-report --tutor {assessment.queue[0].tutor_id}"
+    listed = (*assessment.queue, *assessment.silent)
+    if listed:
+        most = max(listed, key=lambda tutor: tutor.churn_score or 0)
+        yield f"One tutor in full: tutormax risk-report --tutor {shlex.quote(most.tutor_id)}"
     if latest is not None and as_of - latest > STALE_AFTER:
         yield f"These predictions are {(as_of - latest).days} days old; renew them: tutormax predict"
