@@ -19,6 +19,7 @@ def test_tells_the_levels_and_names_the_next_command(tutormax: Tutormax, seeded_
     assert (document["model_version"], document["calibrated"]) == ("composite-1", False)
     assert [row["level"] for row in document["levels"]] == ["Critical", "High", "Medium", "Low"]
     assert sum(row["tutors"] for row in document["levels"]) == document["tutors"] > 0
+    assert "they are not chances" in tutormax("predict", "--as-of", "2026-06-01").stdout
     assert "database:" in done.stderr
     assert "Next: tutormax risk-report" in done.stderr
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tutormax_cli.churn.components import EVIDENCE_DECIMALS, Component
 from tutormax_cli.churn.composite import contributions
-from tutormax_cli.churn.explain import explain, factors_json
+from tutormax_cli.churn.explain import explain_sum, factors_json
 from tutormax_cli.churn.findings import Finding
 from tutormax_cli.churn.panel import Floats
 
@@ -29,7 +29,7 @@ def findings(risks: list[list[float]]) -> dict[Component, Finding]:
 def test_points_add_up_to_the_score_and_stay_next_to_the_exact_values(risks: list[list[float]]) -> None:
     parts = contributions(findings(risks))
 
-    explained = explain(parts)
+    explained = explain_sum(parts)
 
     assert (explained.baseline + explained.points.sum(axis=1) == explained.scores).all()
     assert ((explained.scores >= 0) & (explained.scores <= 100)).all()
@@ -41,7 +41,7 @@ def test_points_add_up_to_the_score_and_stay_next_to_the_exact_values(risks: lis
 @given(RISKS)
 def test_factors_are_json_of_the_seven_components_in_order_without_unknown_numbers(risks: list[list[float]]) -> None:
     found = findings(risks)
-    explained = explain(contributions(found))
+    explained = explain_sum(contributions(found))
 
     texts = factors_json(explained, found, calibrated=False)
 

@@ -21,6 +21,7 @@ AN_ORDINARY_WEEK = {
     "first_rating_count": 1,
     "logins": 6,
     "silent_days": 1,
+    "absent_days": 1,
     "hours_per_week": 20,
 }
 
@@ -31,12 +32,12 @@ Changes = Mapping[str, Sequence[float]]
 def panel(changes: Changes | None = None, tutors: int = 20) -> Panel:
     """Make a panel of tutors with ordinary weeks; `changes` replaces weeks of the first tutor, most recent first."""
     counters = {
-        field.name: np.full((tutors, WEEKS), float(AN_ORDINARY_WEEK.get(field.name, 0))) for field in fields(Panel)[2:]
+        field.name: np.full((tutors, WEEKS), float(AN_ORDINARY_WEEK.get(field.name, 0))) for field in fields(Panel)[3:]
     }
     for name, weeks in (changes or {}).items():
         counters[name][0, : len(weeks)] = weeks
     ids = np.array([f"tutor_{number:05}".encode() for number in range(tutors)])
-    return Panel(tutor_ids=ids, tenure_days=np.full(tutors, 500.0), **counters)
+    return Panel(tutor_ids=ids, tenure_days=np.full(tutors, 500.0), departed_days=np.full(tutors, np.nan), **counters)
 
 
 def risks(panel: Panel) -> dict[Component, float]:
@@ -93,7 +94,7 @@ def test_a_week_without_bookings_counts_less_than_missed_ones() -> None:
 
 
 def test_who_has_just_begun_is_not_taken_to_decline() -> None:
-    nothing: Changes = {name: [0] * WEEKS for name in AN_ORDINARY_WEEK if name not in ("hours_per_week", "silent_days")}
+    nothing: Changes = {name: [0] * WEEKS for name in AN_ORDINARY_WEEK if not name.endswith(("_week", "_days"))}
     beginner = panel(nothing)
     beginner = replace(beginner, tenure_days=np.where(np.arange(20) == 0, 2.0, 500.0))
     assert risks(beginner)[Component.ENGAGEMENT_DECLINE] == 0
@@ -141,6 +142,8 @@ def test_knows_nothing_where_there_is_nothing(tutors: int) -> None:
     blank["hours_per_week"] += np.nan
     blank["silent_days"] += np.inf
     ids = np.array([b"a", b"b", b"c"])[:tutors]
-    found = find(Panel(tutor_ids=ids, tenure_days=np.full(tutors, 500.0), **blank))
+    found = find(
+        Panel(tutor_ids=ids, tenure_days=np.full(tutors, 500.0), departed_days=np.full(tutors, np.nan), **blank)
+    )
     known: list[Floats] = [finding.risk for finding in found.values() if not np.isnan(finding.risk).all()]
     assert len(known) == (2 if tutors else 0)  # no decline, and tenure

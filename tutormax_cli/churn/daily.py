@@ -5,20 +5,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-from sqlalchemy import delete, text
+from sqlalchemy import Text, cast, delete, func, literal, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session as OrmSession
 
 from tutormax_cli.churn.components import Component
 from tutormax_cli.churn.composite import MODEL_VERSION, contributions
-from tutormax_cli.churn.explain import Explained, Integers, explain, factors_json
-from tutormax_cli.churn.findings import WEEKS, find
-from tutormax_cli.churn.panel import Ids, read_panel
-from tutormax_cli.columns import Coded, Columns
+from tutormax_cli.churn.explain import Explained, Integers, explain_hazards, explain_sum, factors_json, levels
+from tutormax_cli.churn.features import WEEKS, features
+from tutormax_cli.churn.findings import find
+from tutormax_cli.churn.hazard import HORIZONS, HazardModel, read_model
+from tutormax_cli.churn.panel import Floats, Ids, Panel, read_history
+from tutormax_cli.churn.training import TRAINING_WEEKS, train
+from tutormax_cli.columns import Coded, Column
 from tutormax_cli.database.copy import copy_in
 from tutormax_cli.database.models import Base, ChurnPrediction, RiskLevel
-from tutormax_cli.database.queries import active_at
 
 _LEVELS = tuple(RiskLevel)
+_PROBABILITIES = tuple(f"window_{days}day_probability" for days in HORIZONS)
+_COPIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,41 +52,72 @@ def predict(db: OrmSession, as_of: datetime) -> PredictionSummary:
     day = as_of.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     stored = ChurnPrediction.prediction_date
     db.execute(delete(ChurnPrediction).where(stored >= day, stored < day + timedelta(days=1)))
-    panel = read_panel(db, as_of, WEEKS, active_at(as_of))
-    findings = find(panel)
-    explained = explain(contributions(findings))
-    factors = factors_json(explained, findings, calibrated=False)
-    levels = _levels(explained.scores)
-    rows = _rows(panel.tutor_ids, explained, levels, factors, as_of)
+    panel = read_history(db, as_of, TRAINING_WEEKS + WEEKS)
+    model = train(panel, as_of)
+    today = panel.of(panel.active).last(WEEKS)
+    findings = find(today)
+    found = _explain_by_model(model, today) if model else _Scored(explain_sum(contributions(findings)), MODEL_VERSION)
+    position = levels(found.explained.scores)
+    factors = factors_json(found.explained, findings, calibrated=model is not None)
+    rows = _rows(today.tutor_ids, found, position, factors, as_of)
     copy_in(db.connection(), Base.metadata.tables[ChurnPrediction.__tablename__], rows)
-    counts = np.bincount(levels, minlength=len(_LEVELS)).tolist()
+    if model:
+        _keep(db, model, rows["prediction_id"])
+    counts = np.bincount(position, minlength=len(_LEVELS)).tolist()
     return PredictionSummary(
         as_of=as_of,
-        model_version=MODEL_VERSION,
-        calibrated=False,
-        tutors=len(levels),
+        model_version=found.model_version,
+        calibrated=model is not None,
+        tutors=len(position),
         levels=dict(zip(_LEVELS, counts, strict=True)),
         unknown=tuple(component for component in Component if np.isnan(findings[component].risk).all()),
     )
 
 
-def _rows(tutor_ids: Ids, explained: Explained, levels: Integers, factors: Ids, as_of: datetime) -> Columns:
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """All tutors' scores with their points, and the chances to leave by horizon where the model gives them."""
+
+    explained: Explained
+    model_version: str
+    chances: Floats | None = None
+
+
+def _explain_by_model(model: HazardModel, panel: Panel) -> _Scored:
+    now = features(panel, [0])[:, 0]
+    return _Scored(explain_hazards(model, now), model.version, model.chances(model.log_odds(now)))
+
+
+def _rows(tutor_ids: Ids, found: _Scored, position: Integers, factors: Ids, as_of: datetime) -> dict[str, Column]:
     """Lay out the day's predictions, numbered by tutor: prediction_20260601_000000001."""
     count = len(tutor_ids)
     instant = as_of.astimezone(UTC)
     ids = [f"prediction_{instant:%Y%m%d}_{number:09}".encode() for number in range(1, count + 1)]
-    return {
+    chances = {} if found.chances is None else dict(zip(_PROBABILITIES, found.chances.T, strict=True))
+    return chances | {
         "prediction_id": np.array(ids, np.bytes_),
         "tutor_id": tutor_ids,
         "prediction_date": np.full(count, np.datetime64(instant.replace(tzinfo=None), "us")),
-        "churn_score": explained.scores,
-        "risk_level": Coded(levels, [level.value for level in _LEVELS]),
+        "churn_score": found.explained.scores,
+        "risk_level": Coded(position, [level.value for level in _LEVELS]),
         "contributing_factors": factors,
-        "model_version": Coded(np.zeros(count, np.int64), [MODEL_VERSION]),
+        "model_version": Coded(np.zeros(count, np.int64), [found.model_version]),
     }
 
 
-def _levels(scores: Integers) -> Integers:
-    """Give the position of each score's risk level."""
-    floors = [level.floor for level in _LEVELS]
-    return np.searchsorted(floors, scores, side="right").astype(np.int64) - 1
+def _keep(db: OrmSession, model: HazardModel, prediction_ids: Column) -> None:
+    """Put the model into the first of its predictions; into several, as one may be deleted with its tutor."""
+    assert isinstance(prediction_ids, np.ndarray)
+    first = [identifier.decode() for identifier in prediction_ids[:_COPIES].tolist()]
+    factors = ChurnPrediction.contributing_factors
+    kept = factors.op("||")(func.jsonb_build_object("model", cast(literal(model.text, Text), JSONB)))
+    change = update(ChurnPrediction).where(ChurnPrediction.prediction_id.in_(first))
+    db.execute(change.values(contributing_factors=kept), execution_options={"synchronize_session": False})
+
+
+def find_model(db: OrmSession, version: str) -> HazardModel | None:
+    """Find the model that predictions refer to by `model_version`; None where they do not stem from a model."""
+    model = ChurnPrediction.contributing_factors["model"]
+    chosen = select(cast(model, Text)).where(ChurnPrediction.model_version == version, model.is_not(None))
+    found = db.scalars(chosen.limit(1)).first()
+    return read_model(found) if found else None

@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from tutormax_cli.churn.components import Component
-from tutormax_cli.churn.panel import Floats, Panel
+from tutormax_cli.churn.panel import Bools, Floats, Panel
 
 WEEKS = 16
 """The weeks of history that findings look at."""
@@ -33,8 +32,6 @@ HOLIDAY = 0.3
 
 NEWCOMER_RISK, NEWCOMER_DAYS = 0.6, 60.0
 """The risk of being new on the first day, and the days in which it falls to 1/e of that."""
-
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

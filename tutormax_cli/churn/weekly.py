@@ -7,26 +7,39 @@ counters named as in the panel. A session is dated by its scheduled start, feedb
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Double, Float, Select, SQLColumnExpression, and_, cast, func, literal, select
+from sqlalchemy import ColumnElement, Double, Float, Select, SQLColumnExpression, and_, cast, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import JSONPATH
 
-from tutormax_cli.database.models import EventType, Session, StudentFeedback, Tutor, TutorEvent
+from tutormax_cli.database.models import EventType, Session, StudentFeedback, Tutor, TutorEvent, TutorStatus
+from tutormax_cli.database.queries import departed_at
 
 WEEK = timedelta(days=7)
 SECONDS_PER_DAY = 86_400
 
 
-def onboarding(population: ColumnElement[bool]) -> Select[Any]:
-    """List the tutors of a population and when they joined."""
-    columns: tuple[SQLColumnExpression[Any], ...] = (Tutor.tutor_id, Tutor.onboarding_date)
-    return select(*columns).where(population)
+def employment(population: ColumnElement[bool]) -> Select[Any]:
+    """List the tutors of a population, when they joined and when, if so, they left."""
+    joined: tuple[SQLColumnExpression[Any], ...] = (Tutor.tutor_id, Tutor.onboarding_date)
+    return select(*joined, departed_at().label("departed_at")).where(population)
+
+
+def worked_since(start: datetime, as_of: datetime) -> ColumnElement[bool]:
+    """Tell whether a tutor joined before `as_of` and worked with us at `start` or later; not for inactive ones."""
+    stayed = and_(Tutor.status == TutorStatus.CHURNED, departed_at() >= start)
+    return and_(Tutor.onboarding_date < as_of, or_(Tutor.status == TutorStatus.ACTIVE, stayed))
+
+
+def first_scheduled() -> Select[Any]:
+    """Give when the first session of all was to begin."""
+    return select(func.min(Session.scheduled_start))
 
 
 def weekly_sessions(start: datetime, as_of: datetime) -> Select[Any]:
     """Count sessions; held_days_ago is that of the week's last session held, in days before `as_of`."""
     time = Session.scheduled_start
-    held = and_(Session.actual_start < as_of, ~Session.no_show)
-    ago = func.date_part("epoch", literal(as_of) - func.max(time).filter(held)) / literal(SECONDS_PER_DAY, Double)
+    # What began after its week was over nobody knew of at the week's end. (Adding a week instead would make it an hour
+    # longer or shorter where the session's time zone changes its clocks.)
+    held = and_(Session.actual_start - func.date_bin(WEEK, time, start) < literal(WEEK), ~Session.no_show)
     return _weekly(
         time,
         start,
@@ -37,7 +50,7 @@ def weekly_sessions(start: datetime, as_of: datetime) -> Select[Any]:
         func.count().filter(Session.tutor_initiated_reschedule).label("rescheduled"),
         func.sum(Session.engagement_score).filter(held).label("engagement_sum"),
         func.count(Session.engagement_score).filter(held).label("engagement_count"),
-        ago.label("held_days_ago"),
+        _days_before(as_of, func.max(time).filter(held)).label("held_days_ago"),
     )
 
 
@@ -56,9 +69,10 @@ def weekly_feedback(start: datetime, as_of: datetime) -> Select[Any]:
 
 
 def weekly_logins(start: datetime, as_of: datetime) -> Select[Any]:
-    """Count logins."""
-    logins = func.count().label("logins")
-    return _weekly(TutorEvent.event_timestamp, start, as_of, logins).where(TutorEvent.event_type == EventType.LOGIN)
+    """Count logins; login_days_ago is that of the week's last one, in days before `as_of`."""
+    time = TutorEvent.event_timestamp
+    counters = func.count().label("logins"), _days_before(as_of, func.max(time)).label("login_days_ago")
+    return _weekly(time, start, as_of, *counters).where(TutorEvent.event_type == EventType.LOGIN)
 
 
 def availability_changes(as_of: datetime) -> Select[Any]:
@@ -74,6 +88,11 @@ def availability_changes(as_of: datetime) -> Select[Any]:
         .where(TutorEvent.event_type == EventType.AVAILABILITY_CHANGE, time < as_of, hours.is_not(None))
         .order_by(time, TutorEvent.event_id)
     )
+
+
+def _days_before(as_of: datetime, time: ColumnElement[datetime]) -> ColumnElement[float]:
+    seconds: ColumnElement[float] = func.date_part("epoch", literal(as_of) - time, type_=Double)
+    return seconds / literal(SECONDS_PER_DAY, Double)
 
 
 def _weekly(

@@ -23,6 +23,7 @@ COMMANDS = {
     "Insight": {
         "evaluate": "Compute every active tutor's metrics over 7, 30 and 90 days, and their tiers.",
         "predict": "Score every active tutor's risk to leave, 0 to 100, and keep what goes with the score.",
+        "backtest": "Judge past predictions by who left afterwards.",
         "risk-report": "Show who is about to leave, what goes with it and what to do.",
     },
 }

@@ -13,11 +13,15 @@ if TYPE_CHECKING:
     from tutormax_cli.reports.report import Report
 
 
+UNCALIBRATED = "Too few departures are recorded to learn from: the scores weigh signs, they are not chances to leave."
+
+
 def predict(as_of: AsOf = None, format: FormatOption = Format.TABLE, output: OutputOption = None) -> None:
     """Score every active tutor's risk to leave, 0 to 100, and keep what goes with the score.
 
-    Stores the predictions in place of that day's earlier ones; other days' stay. Nothing dated at or after --as-of
-    counts, so a past day is predicted as it would have been then.
+    The score is the chance to leave within 30 days, learned from past departures; with fewer than 30 of them it is a
+    weighted sum of signs. Stores the predictions in place of that day's earlier ones; other days' stay. Nothing dated
+    at or after --as-of counts, so a past day is predicted as it would have been then.
     """
     from tutormax_cli.churn.daily import predict
 
@@ -57,8 +61,11 @@ def _report(summary: "PredictionSummary") -> "Report":
 
 
 def _notes(summary: "PredictionSummary") -> list[str]:
-    """Say what the data did not tell."""
+    """Say what the data did not tell, and what uncalibrated scores are."""
     if not summary.tutors:
         return ["No tutor was active then, so there was nobody to score."]
+    notes = [] if summary.calibrated else [UNCALIBRATED]
     unknown = [component.value.replace("_", " ") for component in summary.unknown]
-    return [f"The data tell nothing of {', '.join(unknown)}; the other signs count for more."] if unknown else []
+    if unknown:
+        notes.append(f"The data tell nothing of {', '.join(unknown)}; the other signs count for more.")
+    return notes
