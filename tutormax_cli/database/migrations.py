@@ -8,7 +8,7 @@ import io
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -301,9 +301,11 @@ def _described(operations: OpContainer) -> list[str]:
     for operation in operations.ops:
         if isinstance(operation, OpContainer):
             lines += _described(operation)
-        else:
-            with suppress(NotImplementedError):
-                lines.append(" ".join(_named(part) for part in operation.to_diff_tuple() if part is not None))
+            continue
+        try:
+            lines.append(" ".join(_named(part) for part in operation.to_diff_tuple() if part is not None))
+        except NotImplementedError:  # a kind of difference that Alembic can't put in words is one all the same
+            lines.append(type(operation).__name__)
     return lines
 
 
