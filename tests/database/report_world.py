@@ -7,15 +7,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session as OrmSession
 
-from tutormax_cli.database.models import (
-    ChurnPrediction,
-    Intervention,
-    RiskLevel,
-    Session,
-    Student,
-    StudentFeedback,
-    Tutor,
-)
+from tutormax_cli.database.enums import RiskLevel
+from tutormax_cli.database.models import ChurnPrediction, Intervention, Session, Student, StudentFeedback, Tutor
 
 AS_OF = datetime(2026, 6, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -10,7 +10,8 @@ from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session as OrmSession
 
 from tutormax_cli.churn.panel import Panel, read_panel
-from tutormax_cli.database.models import EventType, Session, StudentFeedback, Tutor, TutorEvent
+from tutormax_cli.database.enums import EventType
+from tutormax_cli.database.models import Session, StudentFeedback, Tutor, TutorEvent
 from tutormax_cli.database.queries import active_at
 
 AS_OF = datetime(2026, 5, 20, 17, 30, tzinfo=UTC)

@@ -42,7 +42,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from tutormax_cli.columns import Coded, Columns
 from tutormax_cli.database.copy import copy_in, copy_out, decoding, encode, encoding
 from tutormax_cli.database.copy.encoding import send
-from tutormax_cli.database.models import Base, Student, Tutor, TutorStatus
+from tutormax_cli.database.enums import TutorStatus
+from tutormax_cli.database.models import Base, Student, Tutor
 
 KINDS = Table(
     "kinds",

@@ -6,15 +6,8 @@ from typing import Any
 from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session as OrmSession
 
-from tutormax_cli.database.models import (
-    EventType,
-    Session,
-    StudentFeedback,
-    Tutor,
-    TutorEvent,
-    TutorPerformanceMetric,
-    TutorStatus,
-)
+from tutormax_cli.database.enums import EventType, TutorStatus
+from tutormax_cli.database.models import Session, StudentFeedback, Tutor, TutorEvent, TutorPerformanceMetric
 from tutormax_cli.evaluation import evaluate
 from tutormax_cli.evaluation.metrics import METRICS
 

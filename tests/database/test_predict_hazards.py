@@ -17,7 +17,8 @@ from tutormax_cli.churn.panel import Panel, read_history, read_panel
 from tutormax_cli.churn.training import train
 from tutormax_cli.churn.weekly import worked_since
 from tutormax_cli.database.engine import make_engine
-from tutormax_cli.database.models import ChurnPrediction, Session, StudentFeedback, Tutor, TutorEvent, TutorStatus
+from tutormax_cli.database.enums import TutorStatus
+from tutormax_cli.database.models import ChurnPrediction, Session, StudentFeedback, Tutor, TutorEvent
 from tutormax_cli.seeding.seed import seed
 from tutormax_cli.settings import Settings
 from tutormax_cli.simulation import World

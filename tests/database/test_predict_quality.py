@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session as OrmSession
 from tests.conftest import Server
 from tutormax_cli.churn.daily import predict
 from tutormax_cli.database.engine import make_engine
-from tutormax_cli.database.models import ChurnPrediction, PerformanceTier, RiskLevel, Tutor
+from tutormax_cli.database.enums import PerformanceTier, RiskLevel
+from tutormax_cli.database.models import ChurnPrediction, Tutor
 from tutormax_cli.database.queries import departed_at
 from tutormax_cli.evaluation import evaluate
 from tutormax_cli.evaluation.tiers import TARGET_MIX

@@ -17,7 +17,8 @@ from tests.database.report_world import (
     add_sessions,
     add_tutor,
 )
-from tutormax_cli.database.models import RiskLevel, TutorPerformanceMetric
+from tutormax_cli.database.enums import RiskLevel
+from tutormax_cli.database.models import TutorPerformanceMetric
 from tutormax_cli.reports.render import Format, render
 from tutormax_cli.reports.risk import risk_report
 from tutormax_cli.reports.risk_data import Selection, assess

@@ -1,6 +1,6 @@
 """The week's work at a glance."""
 
-from tutormax_cli.database.models import InterventionType
+from tutormax_cli.database.enums import InterventionType
 from tutormax_cli.interventions.rules import Recommendation
 from tutormax_cli.reports.actions import actions
 from tutormax_cli.reports.render import Format, render

@@ -3,7 +3,7 @@ import itertools
 import pytest
 
 from tutormax_cli.churn.components import Component
-from tutormax_cli.database.models import InterventionType, RiskLevel
+from tutormax_cli.database.enums import InterventionType, RiskLevel
 from tutormax_cli.interventions import Situation, recommend
 from tutormax_cli.interventions.rules import RULES
 

@@ -12,7 +12,7 @@ from sqlalchemy import ARRAY, Boolean, DateTime, Enum, Float, Integer, String
 from sqlalchemy.dialects.postgresql import JSONB
 
 from tutormax_cli.columns import Coded, Column, row_count
-from tutormax_cli.database import models
+from tutormax_cli.database import enums
 from tutormax_cli.errors import UsageError
 from tutormax_cli.simulation import TABLES, World, companies, digests, expected_rows, parameters, simulate
 from tutormax_cli.simulation.digests import digest_chunks
@@ -145,13 +145,13 @@ def _fits(column: Column, kind: object, nullable: bool) -> None:
 @pytest.mark.parametrize(
     ("words", "kind"),
     [
-        (parameters.TUTOR_STATUSES, models.TutorStatus),
-        (parameters.ARCHETYPES, models.BehavioralArchetype),
-        (parameters.SESSION_TYPES, models.SessionType),
-        (parameters.EVENT_TYPES, models.EventType),
-        (parameters.INTERVENTION_TYPES, models.InterventionType),
-        (parameters.INTERVENTION_STATUSES, models.InterventionStatus),
-        (parameters.OUTCOMES, models.InterventionOutcome),
+        (parameters.TUTOR_STATUSES, enums.TutorStatus),
+        (parameters.ARCHETYPES, enums.BehavioralArchetype),
+        (parameters.SESSION_TYPES, enums.SessionType),
+        (parameters.EVENT_TYPES, enums.EventType),
+        (parameters.INTERVENTION_TYPES, enums.InterventionType),
+        (parameters.INTERVENTION_STATUSES, enums.InterventionStatus),
+        (parameters.OUTCOMES, enums.InterventionOutcome),
     ],
 )
 def test_words_are_those_of_the_schema(words: tuple[str, ...], kind: type[StrEnum]) -> None:

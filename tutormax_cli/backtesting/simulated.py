@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from tutormax_cli.churn.panel import MICROSECONDS_PER_DAY, MICROSECONDS_PER_WEEK, Bools, Floats, Panel, assemble
 from tutormax_cli.columns import Coded, Column, Columns
-from tutormax_cli.database.models import EventType, TutorStatus
+from tutormax_cli.database.enums import EventType, TutorStatus
 from tutormax_cli.simulation import World, simulate
 
 Array = npt.NDArray[Any]

@@ -17,7 +17,7 @@ from tutormax_cli.churn.measures import Bin, Scores, calibration, scores
 from tutormax_cli.churn.panel import Bools, Floats, Panel
 from tutormax_cli.churn.training import Trial, rehearse, training_landmarks
 from tutormax_cli.churn.weekly import WEEK
-from tutormax_cli.database.models import RiskLevel
+from tutormax_cli.database.enums import RiskLevel
 
 FEWEST_TO_JUDGE = 10
 """With fewer tutors who left after the judged landmarks nothing can be said."""

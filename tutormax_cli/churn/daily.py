@@ -19,7 +19,8 @@ from tutormax_cli.churn.panel import Floats, Ids, Panel, read_history
 from tutormax_cli.churn.training import TRAINING_WEEKS, train
 from tutormax_cli.columns import Coded, Column
 from tutormax_cli.database.copy import copy_in
-from tutormax_cli.database.models import Base, ChurnPrediction, RiskLevel
+from tutormax_cli.database.enums import RiskLevel
+from tutormax_cli.database.models import Base, ChurnPrediction
 
 _LEVELS = tuple(RiskLevel)
 _PROBABILITIES = tuple(f"window_{days}day_probability" for days in HORIZONS)

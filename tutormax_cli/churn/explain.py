@@ -17,7 +17,7 @@ from tutormax_cli.churn.findings import Finding
 from tutormax_cli.churn.hazard import SCORED, HazardModel
 from tutormax_cli.churn.logistic import Features
 from tutormax_cli.churn.panel import Bools, Floats
-from tutormax_cli.database.models import RiskLevel
+from tutormax_cli.database.enums import RiskLevel
 
 Integers = npt.NDArray[np.int64]
 

@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Double, Float, Select, SQLColumnExpression, and_, cast, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import JSONPATH
 
-from tutormax_cli.database.models import EventType, Session, StudentFeedback, Tutor, TutorEvent, TutorStatus
+from tutormax_cli.database.enums import EventType, TutorStatus
+from tutormax_cli.database.models import Session, StudentFeedback, Tutor, TutorEvent
 from tutormax_cli.database.queries import departed_at
 
 WEEK = timedelta(days=7)

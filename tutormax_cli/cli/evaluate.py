@@ -28,7 +28,7 @@ def evaluate(as_of: AsOf = None, format: FormatOption = Format.TABLE, output: Ou
 
 
 def _report(summary: "EvaluationSummary") -> "Report":
-    from tutormax_cli.database.models import PerformanceTier
+    from tutormax_cli.database.enums import PerformanceTier
     from tutormax_cli.reports.report import Column, Kind, Report, Section
     from tutormax_cli.reports.words import TIER_TONES
 

@@ -33,7 +33,7 @@ def predict(as_of: AsOf = None, format: FormatOption = Format.TABLE, output: Out
 
 
 def _report(summary: "PredictionSummary") -> "Report":
-    from tutormax_cli.database.models import RiskLevel
+    from tutormax_cli.database.enums import RiskLevel
     from tutormax_cli.reports.report import Column, Kind, Report, Section
     from tutormax_cli.reports.words import LEVEL_TONES
 

@@ -14,7 +14,7 @@ from tutormax_cli.errors import CheckFailed, UsageError
 from tutormax_cli.reports.render import Format
 
 if TYPE_CHECKING:
-    from tutormax_cli.database.models import RiskLevel
+    from tutormax_cli.database.enums import RiskLevel
     from tutormax_cli.reports.report import Report
     from tutormax_cli.reports.risk_data import Assessment, Selection
 
@@ -127,7 +127,7 @@ def _company(asked: datetime, selection: "Selection", command: str) -> "tuple[Re
 def _selection(
     min_score: int | None, limit: int, level: str | None, subject: str | None, since: datetime | None
 ) -> "Selection":
-    from tutormax_cli.database.models import RiskLevel
+    from tutormax_cli.database.enums import RiskLevel
     from tutormax_cli.reports.risk_data import Selection
 
     chosen = _level(level, "--level") if level else None
@@ -137,7 +137,7 @@ def _selection(
 
 
 def _level(text: str, option: str) -> "RiskLevel":
-    from tutormax_cli.database.models import RiskLevel
+    from tutormax_cli.database.enums import RiskLevel
 
     try:
         return RiskLevel(text.strip().capitalize())

@@ -9,26 +9,28 @@ from tutormax_cli.database.engine import (
     init_db,
     make_engine,
 )
-from tutormax_cli.database.models import (
-    Base,
+from tutormax_cli.database.enums import (
     BehavioralArchetype,
-    ChurnPrediction,
     EventType,
-    Intervention,
     InterventionOutcome,
     InterventionStatus,
     InterventionType,
     MetricWindow,
     PerformanceTier,
     RiskLevel,
-    Session,
     SessionType,
+    TutorStatus,
+)
+from tutormax_cli.database.models import (
+    Base,
+    ChurnPrediction,
+    Intervention,
+    Session,
     Student,
     StudentFeedback,
     Tutor,
     TutorEvent,
     TutorPerformanceMetric,
-    TutorStatus,
 )
 from tutormax_cli.database.queries import (
     get_active_tutors,

@@ -17,26 +17,28 @@ from tutormax_cli.database import engine as sync
 from tutormax_cli.database import queries
 from tutormax_cli.database.connection import connect_async
 from tutormax_cli.database.engine import DIALECT, POOL, get_settings
-from tutormax_cli.database.models import (
-    Base,
+from tutormax_cli.database.enums import (
     BehavioralArchetype,
-    ChurnPrediction,
     EventType,
-    Intervention,
     InterventionOutcome,
     InterventionStatus,
     InterventionType,
     MetricWindow,
     PerformanceTier,
     RiskLevel,
-    Session,
     SessionType,
+    TutorStatus,
+)
+from tutormax_cli.database.models import (
+    Base,
+    ChurnPrediction,
+    Intervention,
+    Session,
     Student,
     StudentFeedback,
     Tutor,
     TutorEvent,
     TutorPerformanceMetric,
-    TutorStatus,
 )
 from tutormax_cli.settings import Settings
 

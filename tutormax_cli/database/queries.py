@@ -10,19 +10,16 @@ from sqlalchemy.orm import Session as OrmSession
 from sqlalchemy.orm import aliased, selectinload
 from sqlalchemy.orm.interfaces import ORMOption
 
+from tutormax_cli.database.enums import InterventionStatus, MetricWindow, RiskLevel, TutorStatus
 from tutormax_cli.database.models import (
     Base,
     ChurnPrediction,
     Intervention,
-    InterventionStatus,
-    MetricWindow,
-    RiskLevel,
     Session,
     StudentFeedback,
     Tutor,
     TutorEvent,
     TutorPerformanceMetric,
-    TutorStatus,
 )
 
 SILENCE_BEFORE_DEPARTURE = timedelta(days=14)

@@ -14,7 +14,8 @@ from sqlalchemy import ColumnElement, Double, Integer, SQLColumnExpression, Text
 from sqlalchemy.dialects.postgresql import BIT
 from sqlalchemy.orm import Session as OrmSession
 
-from tutormax_cli.database.models import MetricWindow, Tutor
+from tutormax_cli.database.enums import MetricWindow
+from tutormax_cli.database.models import Tutor
 
 SECONDS_PER_DAY = 86_400
 LONGEST = timedelta(days=max(window.days for window in MetricWindow))

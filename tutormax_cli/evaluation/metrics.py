@@ -44,7 +44,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import BIT, JSONPATH
 
-from tutormax_cli.database.models import EventType, MetricWindow, Session, StudentFeedback, Tutor, TutorEvent
+from tutormax_cli.database.enums import EventType, MetricWindow
+from tutormax_cli.database.models import Session, StudentFeedback, Tutor, TutorEvent
 from tutormax_cli.database.queries import active_at
 from tutormax_cli.evaluation.days import LONGEST, day_mask, offset_of_tutor
 

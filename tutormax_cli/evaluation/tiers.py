@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Numeric, Subquery, case, cast, func, select
 
-from tutormax_cli.database.models import MetricWindow, PerformanceTier
+from tutormax_cli.database.enums import MetricWindow, PerformanceTier
 
 TIER_WINDOW = MetricWindow.DAYS_30
 """The window that tiers are taken from."""

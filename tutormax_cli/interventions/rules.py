@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tutormax_cli.churn.components import Component
-from tutormax_cli.database.models import InterventionType, RiskLevel
+from tutormax_cli.database.enums import InterventionType, RiskLevel
 
 NEWCOMER_DAYS = 60
 """Up to this tenure a tutor is new."""

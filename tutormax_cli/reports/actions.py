@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from tutormax_cli.database.models import InterventionType
+from tutormax_cli.database.enums import InterventionType
 from tutormax_cli.interventions.rules import Recommendation
 from tutormax_cli.reports.report import Column, Kind, Section
 from tutormax_cli.reports.words import labels_of

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tutormax_cli.churn.components import Component
-from tutormax_cli.database.models import RiskLevel
+from tutormax_cli.database.enums import RiskLevel
 from tutormax_cli.interventions.rules import Recommendation, Situation, recommend
 from tutormax_cli.reports.reasons import contributions
 

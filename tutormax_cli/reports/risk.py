@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
-from tutormax_cli.database.models import InterventionType, RiskLevel
+from tutormax_cli.database.enums import InterventionType, RiskLevel
 from tutormax_cli.interventions.rules import Recommendation
 from tutormax_cli.reports.actions import actions
 from tutormax_cli.reports.advice import advice

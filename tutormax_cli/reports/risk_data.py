@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session as OrmSession
 
-from tutormax_cli.database.models import RiskLevel
+from tutormax_cli.database.enums import RiskLevel
 from tutormax_cli.reports.sql import statement, statement_on_active
 
 

@@ -9,19 +9,16 @@ from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.orm import Session as OrmSession
 
 from tutormax_cli.database.engine import driver_connection
+from tutormax_cli.database.enums import MetricWindow, PerformanceTier, RiskLevel, TutorStatus
 from tutormax_cli.database.models import (
     ChurnPrediction,
     Intervention,
-    MetricWindow,
-    PerformanceTier,
-    RiskLevel,
     Session,
     Student,
     StudentFeedback,
     Tutor,
     TutorEvent,
     TutorPerformanceMetric,
-    TutorStatus,
 )
 from tutormax_cli.database.queries import get_tutor_statistics
 from tutormax_cli.reports.lookup import find_tutor

@@ -1,6 +1,6 @@
 """One tutor in full: the points that sum to the score, twelve weeks of history, and what has been done so far."""
 
-from tutormax_cli.database.models import InterventionOutcome, InterventionStatus, InterventionType, TutorStatus
+from tutormax_cli.database.enums import InterventionOutcome, InterventionStatus, InterventionType, TutorStatus
 from tutormax_cli.reports.advice import advice
 from tutormax_cli.reports.reasons import contributions
 from tutormax_cli.reports.report import Column, Fact, Kind, Layout, Report, Row, Section, Tone, record

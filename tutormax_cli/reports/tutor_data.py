@@ -7,14 +7,8 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session as OrmSession
 
-from tutormax_cli.database.models import (
-    ChurnPrediction,
-    Intervention,
-    MetricWindow,
-    PerformanceTier,
-    Tutor,
-    TutorPerformanceMetric,
-)
+from tutormax_cli.database.enums import MetricWindow, PerformanceTier
+from tutormax_cli.database.models import ChurnPrediction, Intervention, Tutor, TutorPerformanceMetric
 from tutormax_cli.reports.lookup import find_tutor
 from tutormax_cli.reports.sql import statement
 

@@ -2,7 +2,7 @@
 
 import enum
 
-from tutormax_cli.database.models import PerformanceTier, RiskLevel
+from tutormax_cli.database.enums import PerformanceTier, RiskLevel
 from tutormax_cli.reports.report import Tone
 
 LEVEL_TONES: dict[str, Tone] = {
