@@ -12,7 +12,7 @@ from sqlalchemy import ARRAY, Boolean, DateTime, Enum, Float, Integer, String
 from sqlalchemy.dialects.postgresql import JSONB
 
 from tutormax_cli.columns import Coded, Column, row_count
-from tutormax_cli.database import enums
+from tutormax_cli.database import enums, models
 from tutormax_cli.errors import UsageError
 from tutormax_cli.simulation import TABLES, World, companies, digests, expected_rows, parameters, simulate
 from tutormax_cli.simulation.digests import digest_chunks

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any
 
 import typer
@@ -51,11 +52,12 @@ class LazyGroup(TyperGroup):
 
 def load_command(name: str) -> Any:
     """Import a command's module and give the command, or group of commands, with the global options added."""
-    module = import_module(f"tutormax_cli.cli.{name.replace('-', '_')}")
+    home = name.replace("-", "_") + "_" * iskeyword(name)
+    module = import_module(f"tutormax_cli.cli.{home}")
     app = getattr(module, "app", None)
     if app is None:
         app = _typer()
-        app.command(name)(getattr(module, name.replace("-", "_")))
+        app.command(name)(getattr(module, home))
     command = typer.main.get_command(app)
     for each in _tree(command):
         each.params.extend(_global_options())
