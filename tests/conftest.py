@@ -27,6 +27,9 @@ from tutormax_cli.database.engine import make_engine
 from tutormax_cli.database.migrations import create_database, upgrade
 from tutormax_cli.settings import Settings, load_settings
 
+GIVEN_SERVER = "TUTORMAX_TEST_DATABASE_URL"
+"""The variable that names a server for the suite, which then starts none of its own."""
+
 SEEDED_WORLD = ("--tutors", "60", "--days", "120", "--seed", "7", "--as-of", "2026-06-01")
 
 
@@ -85,7 +88,7 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def server(home: Path) -> Iterator[Server]:
-    given = os.environ.get("TUTORMAX_TEST_DATABASE_URL")
+    given = os.environ.get(GIVEN_SERVER)
     if given:
         yield Server(load_settings(given, environ={}))
         return

@@ -198,9 +198,8 @@ def data_folder(server: Server) -> Path:
     return server.settings.home / "home" / "data"
 
 
-def possible(server: Server) -> list[Strike]:
-    """List the strikes that can be dealt here: a disk to fill takes root, a backend to kill a server of our own."""
-    ours = data_folder(server).is_dir()
+def possible(*, ours: bool) -> list[Strike]:
+    """List the strikes that can be dealt: killing a backend takes a server of our own, filling a disk takes root too."""
     mounts = ours and os.geteuid() == 0
     return [way for way in Strike if (way is not Strike.FILL or mounts) and (way is not Strike.CRASH or ours)]
 

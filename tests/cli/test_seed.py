@@ -129,7 +129,7 @@ def test_replacing_takes_predictions_too_and_says_so(seeded_url: str, tutormax: 
 
 
 def test_a_dry_run_tells_and_does_nothing(tutormax: Run, engine: Engine) -> None:
-    done = tutormax("seed", *SMALL, "--dry-run", "--format", "json")
+    done = tutormax("seed", *SMALL, "--raw", "--dry-run", "--format", "json")
     assert done.exit_code == 0
     told = json.loads(done.stdout)
     assert not any(counts(engine).values())
@@ -145,10 +145,13 @@ def test_a_dry_run_tells_and_does_nothing(tutormax: Run, engine: Engine) -> None
     assert f"The {sum(held.values()):,} rows that are there would be deleted." in done.stdout
 
 
-def test_the_room_told_is_about_the_room_taken(tutormax: Run, engine: Engine) -> None:
-    world = ("--tutors", "150", "--as-of", "2026-06-01")
+@pytest.mark.parametrize("raw", [("--raw",), ()], ids=["raw", "with predictions"])
+def test_the_room_told_is_about_the_room_taken(tutormax: Run, engine: Engine, raw: tuple[str, ...]) -> None:
+    world = ("--tutors", "150", "--as-of", "2026-06-01", *raw)
     told = json.loads(tutormax("seed", *world, "--dry-run", "--format", "json").stdout)
-    assert tutormax("seed", *world, "--raw").exit_code == 0
+    assert tutormax("seed", *world).exit_code == 0
+    for each in told["tables"]:
+        assert each["rows"] == pytest.approx(counts(engine)[each["table"]], rel=0.1 if raw == () else 0)
     with engine.connect() as connection:
         sizes = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relname = ANY(:tables)"
         tables = [each["table"] for each in told["tables"] if each["rows"]]

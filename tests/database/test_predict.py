@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session as OrmSession
 
 from tutormax_cli.churn.components import EVIDENCE_DECIMALS, Component
-from tutormax_cli.churn.daily import predict
+from tutormax_cli.churn.daily import predict, predict_weekly
 from tutormax_cli.database.models import ChurnPrediction, Session, StudentFeedback, Tutor, TutorEvent
 
 AS_OF = datetime(2026, 5, 1, tzinfo=UTC)
@@ -36,6 +36,17 @@ def test_again_replaces_that_day_and_leaves_others_alone(seeded_db: OrmSession) 
     predict(seeded_db, AS_OF + timedelta(hours=23, minutes=59))
     assert stored(seeded_db, AS_OF) == []
     assert stored(seeded_db, the_day_before) == earlier
+
+
+@pytest.mark.parametrize("as_of", [AS_OF, AS_OF - timedelta(weeks=9)], ids=["long history", "short history"])
+def test_weeks_read_at_once_are_predicted_as_one_by_one(seeded_db: OrmSession, as_of: datetime) -> None:
+    weeks = [5, 2, 0]
+    instants = [as_of - timedelta(weeks=back) for back in weeks]
+    alone = [(predict(seeded_db, instant), stored(seeded_db, instant)) for instant in instants]
+
+    together = list(predict_weekly(seeded_db, as_of, weeks))
+
+    assert [(each, stored(seeded_db, each.as_of)) for each in together] == alone
 
 
 def test_a_time_is_the_same_in_every_zone(seeded_db: OrmSession) -> None:

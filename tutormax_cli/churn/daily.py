@@ -1,6 +1,6 @@
 """One day's predictions: all active tutors scored and stored in place of that day's earlier predictions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -17,6 +17,7 @@ from tutormax_cli.churn.findings import find
 from tutormax_cli.churn.hazard import HORIZONS, HazardModel, read_model
 from tutormax_cli.churn.panel import Floats, Ids, Panel, read_history
 from tutormax_cli.churn.training import TRAINING_WEEKS, train
+from tutormax_cli.churn.weekly import WEEK
 from tutormax_cli.columns import Coded, Column
 from tutormax_cli.database.copy import copy_in
 from tutormax_cli.database.enums import RiskLevel
@@ -25,6 +26,7 @@ from tutormax_cli.database.models import Base, ChurnPrediction
 _LEVELS = tuple(RiskLevel)
 _PROBABILITIES = tuple(f"window_{days}day_probability" for days in HORIZONS)
 _COPIES = 3
+_HISTORY_WEEKS = TRAINING_WEEKS + WEEKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +51,22 @@ def predict(db: OrmSession, as_of: datetime) -> PredictionSummary:
     until its end holds other writers of predictions back, so that two runs for one day follow each other; the caller
     commits.
     """
+    return next(predict_weekly(db, as_of, [0]))
+
+
+def predict_weekly(db: OrmSession, as_of: datetime, weeks: Sequence[int]) -> Iterator[PredictionSummary]:
+    """Do what `predict` does for instants so many weeks before `as_of`, one after the other, from one reading."""
     db.execute(text(f"LOCK TABLE {ChurnPrediction.__tablename__} IN SHARE ROW EXCLUSIVE MODE"))
+    history = read_history(db, as_of, _HISTORY_WEEKS, max(weeks))
+    for back in weeks:
+        yield _predict(db, as_of - back * WEEK, history.before(back).last(_HISTORY_WEEKS))
+
+
+def _predict(db: OrmSession, as_of: datetime, panel: Panel) -> PredictionSummary:
+    """Replace one day's predictions by those from the panel as it stood then."""
     day = as_of.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     stored = ChurnPrediction.prediction_date
     db.execute(delete(ChurnPrediction).where(stored >= day, stored < day + timedelta(days=1)))
-    panel = read_history(db, as_of, TRAINING_WEEKS + WEEKS)
     model = train(panel, as_of)
     today = panel.of(panel.active).last(WEEKS)
     findings = find(today)

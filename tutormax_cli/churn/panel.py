@@ -152,14 +152,14 @@ def assemble(as_of: datetime, weeks: int, tutors: Columns, weekly: Iterable[Colu
     )
 
 
-def read_history(db: OrmSession, as_of: datetime, weeks: int) -> Panel:
+def read_history(db: OrmSession, as_of: datetime, weeks: int, earlier: int = 0) -> Panel:
     """Read the panel of all who worked with us in the weeks before `as_of`, as far back as there are records.
 
-    It has at least as many weeks as findings look at.
+    It has at least as many weeks as findings look at, and `earlier` more, so that it can be looked at as it stood then.
     """
     first = db.scalar(first_scheduled())
     recorded = ceil((as_of - first) / WEEK) if first and first < as_of else 0
-    weeks = min(weeks, max(recorded, FEWEST_WEEKS))
+    weeks = min(weeks + earlier, max(recorded, FEWEST_WEEKS + earlier))
     return read_panel(db, as_of, weeks, worked_since(as_of - weeks * WEEK, as_of))
 
 

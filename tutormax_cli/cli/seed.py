@@ -67,7 +67,7 @@ def seed(
     with database_session(writes=not dry_run) as db:
         world, held = _look(db, world, mode, ends=as_of is not None)
         if dry_run:
-            report = _planned(world, mode, held)
+            report = _planned(world, mode, held, raw)
         else:
             if mode is Mode.REPLACE and any(held.values()):
                 confirm_loss(held, yes=yes, confirm=confirm)
@@ -100,12 +100,12 @@ def _look(db: "Session", world: "World", mode: "Mode", *, ends: bool) -> tuple["
     return world, held
 
 
-def _planned(world: "World", mode: "Mode", held: Mapping[str, int]) -> "Report":
+def _planned(world: "World", mode: "Mode", held: Mapping[str, int], raw: bool) -> "Report":
     from tutormax_cli.reports.seeding import described, planned
     from tutormax_cli.seeding.plan import plan
 
     fate = "deleted" if mode == "replace" else "kept"
-    return planned(described(world.tutors, world.days, world.as_of), plan(world), held, fate)
+    return planned(described(world.tutors, world.days, world.as_of), plan(world, raw=raw), held, fate)
 
 
 def _run(db: "Session", world: "World", mode: "Mode", raw: bool) -> "Report":

@@ -25,7 +25,7 @@ def planned(run: str, plan: Plan, held: Mapping[str, int], fate: str) -> Report:
     facts = (
         (Column("rows", "rows, about", Kind.INT), sum(each.rows for each in coming.values())),
         (_BYTES, sum(each.bytes for each in coming.values())),
-        (Column("seconds", "time to load", Kind.SECONDS), plan.seconds),
+        (Column("seconds", "time, about", Kind.SECONDS), plan.seconds),
     )
     lost = sum(held.values())
     notes = (f"The {lost:,} rows that are there would be {fate}.",) if lost else ()

@@ -20,7 +20,7 @@ TABLE, CONSTRAINT = "tutors", "ck_tutors_behavioral_archetype"
 class Seeded:
     """One run of `tutormax seed`: the arguments, how many tutors were there before, and the version that ran.
 
-    `digests` are the SHA-256 of what was loaded into each table.
+    `digests` are the SHA-256 of what was loaded into each table; without `signal` nothing could be learned from it.
     """
 
     tutors: int
@@ -31,6 +31,7 @@ class Seeded:
     raw: bool
     version: str
     digests: Mapping[str, str]
+    signal: bool = True
 
     @property
     def command(self) -> str:

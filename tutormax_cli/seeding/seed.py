@@ -5,14 +5,14 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 import psycopg
 from sqlalchemy.orm import Session as OrmSession
 
 from tutormax_cli import __version__
-from tutormax_cli.churn.daily import predict
+from tutormax_cli.churn.daily import predict_weekly
 from tutormax_cli.database.copy import BulkLoad, Encoded, bulk_load, encode
 from tutormax_cli.database.engine import driver_connection
 from tutormax_cli.database.models import Base
@@ -94,6 +94,7 @@ def _run(world: World, raw: bool, digests: Mapping[str, "hashlib._Hash"]) -> See
         seed=world.seed,
         as_of=world.as_of,
         first_tutor=world.first_tutor,
+        signal=world.signal,
         raw=raw,
         version=__version__,
         digests={table: digest.hexdigest() for table, digest in digests.items()},
@@ -172,13 +173,13 @@ def _conclude(db: OrmSession, world: World, listener: Listener) -> Counter[str]:
     rows: Counter[str] = Counter()
     listener.step("evaluation")
     rows["tutor_performance_metrics"] = evaluate(db, world.as_of).rows
-    for as_of in prediction_dates(world):
-        listener.step(f"prediction for {as_of:%Y-%m-%d}")
-        rows["churn_predictions"] += predict(db, as_of).tutors
+    listener.step("predictions")
+    for summary in predict_weekly(db, world.as_of, weeks_predicted(world)):
+        rows["churn_predictions"] += summary.tutors
+        listener.step(f"predictions for {summary.as_of:%Y-%m-%d}")
     return rows
 
 
-def prediction_dates(world: World) -> list[datetime]:
-    """List the weekly instants to predict for: those within the world's days, the last being its end."""
-    back = [timedelta(weeks=weeks) for weeks in range(WEEKS_PREDICTED, -1, -1)]
-    return [world.as_of - time for time in back if time < timedelta(days=world.days)]
+def weeks_predicted(world: World) -> list[int]:
+    """List how many weeks before its end to predict for, earliest first: those within the world's days."""
+    return [weeks for weeks in range(WEEKS_PREDICTED, -1, -1) if timedelta(weeks=weeks) < timedelta(days=world.days)]

@@ -68,13 +68,13 @@ FIELDS = (
     Field(
         0.34,
         0.00,
-        0.85,
+        0.80,
         (("English", 6), ("essay writing", 10), ("reading", 6), ("Spanish", 8), ("French", 8), ("German", 10)),
     ),
     Field(
         0.32,
-        0.22,
-        1.10,
+        0.20,
+        1.02,
         (
             ("SAT", 15),
             ("ACT", 15),
@@ -167,13 +167,13 @@ LEAD_WEEKS = 16  # a world's slots start to fill this long before its first day
 
 # --- the hidden state ------------------------------------------------------------------------------------------------
 
-ONSET = 0.0078  # chance a day that a healthy tutor starts to disengage; calibrated, times the archetype's factor
+ONSET = 0.0081  # chance a day that a healthy tutor starts to disengage; calibrated, times the archetype's factor
 RECOVERY = 1 / 70  # chance a day that a disengaging tutor recovers; prototype
 REVERSION = 0.10  # share of the way to its level that disengagement goes in a day; prototype
 DEPTH = (2.1, 3.0)  # level of disengagement that a declining tutor drifts to; prototype
 STATE_NOISE = 0.16  # standard deviation of the daily noise; prototype
-ONSET_FACTORS = (0.60, 1.50, 1.10, 0.80, 2.50)  # by archetype; calibrated
-DECLINING_AT_START = (0.06, 0.30, 0.03, 0.12, 0.85)  # chance by archetype; calibrated
+ONSET_FACTORS = (0.80, 1.35, 1.05, 0.95, 2.0)  # by archetype; calibrated
+DECLINING_AT_START = (0.06, 0.22, 0.03, 0.12, 0.70)  # chance by archetype; calibrated
 HAZARD_LEVEL = -9.30  # log of the daily hazard of leaving for an engaged tutor; calibrated
 HAZARD_SLOPE = 2.60  # per unit of disengagement; prototype
 NEW_TUTOR_HAZARD, NEW_TUTOR_DAYS = 0.45, 60.0  # log hazard of a tutor's first day, and how fast it wears off; assumed
