@@ -199,7 +199,7 @@ def data_folder(server: Server) -> Path:
 
 
 def possible(*, ours: bool) -> list[Strike]:
-    """List the strikes that can be dealt: killing a backend takes a server of our own, filling a disk takes root too."""
+    """List the strikes that can be dealt: killing a backend takes a server of ours, filling a disk takes root too."""
     mounts = ours and os.geteuid() == 0
     return [way for way in Strike if (way is not Strike.FILL or mounts) and (way is not Strike.CRASH or ours)]
 

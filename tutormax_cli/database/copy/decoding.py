@@ -86,13 +86,29 @@ def _kind(name: str, oid: int) -> _Kind:
 def _blocks(copy: psycopg.Copy) -> Iterator[list[Row]]:
     """Yield the rows of the stream in lists, at least one list; the stream's head and tail are taken off."""
     rows: list[Row] = [bytes(copy.read())[len(SIGNATURE) :]]
-    for row in copy:
+    for row in _rows(copy):
         if len(rows) == BLOCK_ROWS:
             yield rows
             rows = []
         rows.append(row)
     assert rows[-1] == TRAILER
     yield rows[:-1]
+
+
+def _rows(copy: psycopg.Copy) -> Iterator[Row]:
+    """Yield the messages of the stream, the server makes one of each row.
+
+    Those that have arrived already are taken from libpq directly, ten times as fast; waiting for more, and the end of
+    the stream, are left to psycopg.
+    """
+    received = copy.connection.pgconn.get_copy_data
+    for row in copy:
+        yield row
+        while row != TRAILER:
+            size, row = received(1)
+            if not size:
+                break
+            yield row
 
 
 def _decode(rows: Sequence[Row], kinds: Sequence[_Kind]) -> list[tuple[Array, Nulls]]:
