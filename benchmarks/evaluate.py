@@ -12,25 +12,19 @@ Beside it stands the ratio to that scan plus one each of feedback and events, wh
 import argparse
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from psycopg import sql
+from databases import company
 from sqlalchemy import Select, SQLColumnExpression, and_, func, select, text
 from sqlalchemy.orm import Session as OrmSession
 
-from tutormax_cli.database.connection import MAINTENANCE_DATABASE, connect, connection_keywords
-from tutormax_cli.database.engine import make_engine
-from tutormax_cli.database.migrations import create_database, upgrade
 from tutormax_cli.database.models import Session, StudentFeedback, TutorEvent
 from tutormax_cli.evaluation import evaluate
 from tutormax_cli.evaluation.days import LONGEST
-from tutormax_cli.seeding.seed import seed
-from tutormax_cli.settings import Settings, load_settings
+from tutormax_cli.settings import load_settings
 from tutormax_cli.simulation import World
 
 NAME = "tutormax_benchmark_evaluate"
@@ -45,32 +39,8 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=180)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    with company(load_settings(options.url), World(options.tutors, options.days, seed=42, as_of=AS_OF)) as db:
+    with company(load_settings(options.url), NAME, World(options.tutors, options.days, seed=42, as_of=AS_OF)) as db:
         compare(db, options.rounds)
-
-
-@contextmanager
-def company(settings: Settings, world: World) -> Iterator[OrmSession]:
-    """Load a world into a fresh database, and give a session on it."""
-    own = replace(settings, keywords={**connection_keywords(settings), "dbname": NAME})
-    drop(settings)
-    create_database(own)
-    try:
-        upgrade(own)
-        engine = make_engine(own)
-        with OrmSession(engine) as db:
-            seed(db, world, raw=True)
-            db.commit()
-            yield db
-        engine.dispose()
-    finally:
-        drop(settings)
-
-
-def drop(settings: Settings) -> None:
-    """Drop the benchmark's database if it is there."""
-    with connect(settings, dbname=MAINTENANCE_DATABASE, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(NAME)))
 
 
 def compare(db: OrmSession, rounds: int) -> None:

@@ -14,12 +14,10 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import UTC, datetime
 
-from psycopg import sql
+from databases import company
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session as OrmSession
 
@@ -27,12 +25,8 @@ from tutormax_cli.churn.daily import predict
 from tutormax_cli.churn.features import WEEKS
 from tutormax_cli.churn.training import TRAINING_WEEKS
 from tutormax_cli.churn.weekly import WEEK, weekly_sessions
-from tutormax_cli.database.connection import MAINTENANCE_DATABASE, connect, connection_keywords
 from tutormax_cli.database.copy import copy_out
-from tutormax_cli.database.engine import make_engine
-from tutormax_cli.database.migrations import create_database, upgrade
-from tutormax_cli.seeding.seed import seed
-from tutormax_cli.settings import Settings, load_settings
+from tutormax_cli.settings import load_settings
 from tutormax_cli.simulation import World
 
 NAME = "tutormax_benchmark_predict"
@@ -51,35 +45,11 @@ def main() -> None:
     taken = []
     for tutors in (options.tutors // 4, options.tutors):
         print(f"{tutors:,} tutors, {options.days} days")
-        with company(settings, World(tutors, options.days, seed=42, as_of=AS_OF)) as db:
+        with company(settings, NAME, World(tutors, options.days, seed=42, as_of=AS_OF)) as db:
             taken.append(compare(db, options.days, options.rounds))
     print(f"four times the tutors take {taken[1] / taken[0]:.2f} × the time")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
     print(f"peak memory of the client, seeding included: {peak:.2f} GiB")
-
-
-@contextmanager
-def company(settings: Settings, world: World) -> Iterator[OrmSession]:
-    """Load a world into a fresh database, and give a session on it."""
-    own = replace(settings, keywords={**connection_keywords(settings), "dbname": NAME})
-    drop(settings)
-    create_database(own)
-    try:
-        upgrade(own)
-        engine = make_engine(own)
-        with OrmSession(engine) as db:
-            seed(db, world, raw=True)
-            db.commit()
-            yield db
-        engine.dispose()
-    finally:
-        drop(settings)
-
-
-def drop(settings: Settings) -> None:
-    """Drop the benchmark's database if it is there."""
-    with connect(settings, dbname=MAINTENANCE_DATABASE, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(NAME)))
 
 
 def compare(db: OrmSession, days: int, rounds: int) -> float:

@@ -11,22 +11,16 @@ speed drifts slows both; the ratio is the median of the pairs' ratios.
 import argparse
 import statistics
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 
-from psycopg import sql
+from databases import migrated
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
-from tutormax_cli.database.connection import MAINTENANCE_DATABASE, connect, connection_keywords
-from tutormax_cli.database.engine import make_engine
-from tutormax_cli.database.migrations import create_database, upgrade
 from tutormax_cli.reports.render import Format, render
 from tutormax_cli.reports.risk import risk_report
 from tutormax_cli.reports.risk_data import Selection, assess
-from tutormax_cli.settings import Settings, load_settings
+from tutormax_cli.settings import load_settings
 
 NAME = "tutormax_benchmark_report"
 AS_OF = datetime(2026, 6, 1, tzinfo=UTC)
@@ -68,7 +62,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=20)
     arguments = parser.parse_args()
     server = load_settings(arguments.url)
-    with database(server, f"{NAME}_short") as short, database(server, f"{NAME}_long") as long:
+    with migrated(server, f"{NAME}_short") as short, migrated(server, f"{NAME}_long") as long:
         fill(short, arguments.tutors, days=1)
         fill(long, arguments.tutors, days=arguments.times)
         pairs = [(milliseconds(short), milliseconds(long)) for _ in range(arguments.runs + 1)][1:]
@@ -77,21 +71,6 @@ def main() -> None:
         print(f"{arguments.tutors:,} tutors, {predictions:,} predictions: {statistics.median(taken):.1f} ms")
     ratio = statistics.median(slow / fast for fast, slow in pairs)
     print(f"ratio {ratio:.2f} (at most 1.2)")
-
-
-@contextmanager
-def database(server: Settings, name: str) -> Iterator[Engine]:
-    """Make a migrated database on a server, and drop it at the end."""
-    settings = replace(server, keywords={**connection_keywords(server), "dbname": name}, source="benchmark")
-    create_database(settings)
-    engine = make_engine(settings)
-    try:
-        upgrade(settings)
-        yield engine
-    finally:
-        engine.dispose()
-        with connect(server, dbname=MAINTENANCE_DATABASE, autocommit=True) as connection:
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def fill(engine: Engine, tutors: int, days: int) -> None:

@@ -15,15 +15,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from psycopg import sql
+from databases import reserved
 
-from tutormax_cli.database.connection import MAINTENANCE_DATABASE, connect, connection_keywords
+from tutormax_cli.database.connection import connect
 from tutormax_cli.database.embedded.programs import FOLDERS, installation
 from tutormax_cli.database.migrations import create_database, upgrade
 from tutormax_cli.database.queries import count_rows
@@ -54,14 +53,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         dump = Path(folder) / "dump"
         for number in range(1, arguments.rounds + 1):
-            with database(settings, "tutormax_benchmark_seed") as seeded:
+            with reserved(settings, "tutormax_benchmark_seed") as seeded:
                 create_database(seeded)
                 upgrade(seeded)
                 seeds.append(measured([sys.executable, "-m", "tutormax_cli", "seed", "--raw", *world], seeded))
                 if number == 1:
                     rows = total_rows(seeded)
                     measured([client("pg_dump", seeded), "-Fc", "-f", str(dump)], seeded)
-            with database(settings, "tutormax_benchmark_restore") as restored:
+            with reserved(settings, "tutormax_benchmark_restore") as restored:
                 create_database(restored)
                 restores.append(
                     measured([client("pg_restore", restored), "-j1", "-d", restored.dbname, str(dump)], restored)
@@ -72,19 +71,6 @@ def main() -> None:
     print(f"{rows:,} rows: seed {ours:.2f} s ({rows / ours:,.0f} rows/s), pg_restore {theirs:.2f} s")
     print(f"seed / pg_restore = {ours / theirs:.2f} (to reach: 1.00)")
     print(f"client memory {max(run.memory for run in seeds):.0f} MB (to reach: 400 MB)")
-
-
-@contextmanager
-def database(settings: Settings, name: str) -> Iterator[Settings]:
-    """Give the settings of a database that doesn't exist yet, and drop it at the end."""
-    keywords = {**connection_keywords(settings), "dbname": name}
-    drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-    with connect(settings, dbname=MAINTENANCE_DATABASE, autocommit=True) as connection:
-        connection.execute(drop)
-        try:
-            yield replace(settings, keywords=keywords, source="benchmark")
-        finally:
-            connection.execute(drop)
 
 
 def measured(command: list[str], settings: Settings) -> Run:
