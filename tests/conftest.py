@@ -182,10 +182,10 @@ def clean_environment(**variables: str) -> dict[str, str]:
 
 
 def run_tutormax(arguments: tuple[str, ...], environment: dict[str, str], folder: Path) -> Finished:
-    """Run the command as a real process."""
+    """Run the command as a real process, at home in `folder` unless the environment names another home."""
     done = subprocess.run(
         [sys.executable, "-m", "tutormax_cli", *arguments],
-        env=clean_environment(**environment),
+        env=clean_environment(**{"TUTORMAX_HOME": str(folder / "home"), **environment}),
         cwd=folder,
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -112,11 +112,13 @@ def load_settings(
 ) -> Settings:
     """Find the database: the given URL, DATABASE_URL, POSTGRES_*, the same in `.env`, or the embedded server.
 
-    Raises UsageError when the setting that wins can't be read.
+    Raises UsageError when the setting that wins can't be read. A `.env` that can't be read matters only where nothing
+    before it names the database.
     """
     env = os.environ if environ is None else environ
-    dotenv = _read_dotenv((directory or Path.cwd()) / ".env")
-    source, keywords = _chosen(database_url, env, dotenv)
+    chosen = _given(database_url) or _configured(env)
+    dotenv = _read_dotenv((directory or Path()) / ".env", needed=chosen is None)
+    source, keywords = chosen or _configured(dotenv, ", .env") or ("nothing configured", None)
 
     def setting(key: str) -> str:
         return env.get(key) or dotenv.get(key) or ""
@@ -144,18 +146,19 @@ def default_home() -> Path:
     return user_data_path(PRODUCT, appauthor=False)
 
 
-def _chosen(given: str | None, env: Mapping[str, str], dotenv: Mapping[str, str]) -> tuple[str, dict[str, str] | None]:
-    """Give the name of the winning setting and the connection keywords in it."""
-    if given is not None:
-        return "--database-url", parse_url(given, "--database-url")
-    for values, suffix in ((env, ""), (dotenv, ", .env")):
-        if values.get("DATABASE_URL"):
-            return f"DATABASE_URL{suffix}", parse_url(values["DATABASE_URL"], f"DATABASE_URL{suffix}")
-        named = [key for key in POSTGRES_KEYS if values.get(key)]
-        if named:
-            telling = "POSTGRES_HOST" if "POSTGRES_HOST" in named else named[0]
-            return f"{telling}{suffix}", _from_parts(values, f"{telling}{suffix}")
-    return "nothing configured", None
+def _given(url: str | None) -> tuple[str, dict[str, str]] | None:
+    return None if url is None else ("--database-url", parse_url(url, "--database-url"))
+
+
+def _configured(values: Mapping[str, str], suffix: str = "") -> tuple[str, dict[str, str]] | None:
+    """Give the name of the setting among `values` that wins, and the connection keywords in it."""
+    if values.get("DATABASE_URL"):
+        return f"DATABASE_URL{suffix}", parse_url(values["DATABASE_URL"], f"DATABASE_URL{suffix}")
+    named = [key for key in POSTGRES_KEYS if values.get(key)]
+    if not named:
+        return None
+    telling = "POSTGRES_HOST" if "POSTGRES_HOST" in named else named[0]
+    return f"{telling}{suffix}", _from_parts(values, f"{telling}{suffix}")
 
 
 def _from_parts(values: Mapping[str, str], source: str) -> dict[str, str]:
@@ -236,13 +239,23 @@ def _read_login(login: str) -> dict[str, str]:
     return ({"user": unquote(user)} if user else {}) | ({"password": unquote(password)} if colon and password else {})
 
 
-def _read_dotenv(path: Path) -> dict[str, str]:
-    """Read a `.env` file; nothing in it is expanded, because passwords hold dollar signs."""
-    if not path.is_file():
-        return {}
-    from dotenv.parser import parse_stream
-
+def _read_dotenv(path: Path, *, needed: bool) -> dict[str, str]:
+    """Read a `.env` file, or nothing of one that can't be read and isn't needed."""
     try:
+        return _dotenv(path)
+    except UsageError:
+        if needed:
+            raise
+        return {}
+
+
+def _dotenv(path: Path) -> dict[str, str]:
+    """Read a `.env` file; nothing in it is expanded, because passwords hold dollar signs."""
+    try:
+        if not path.is_file():
+            return {}
+        from dotenv.parser import parse_stream
+
         with path.open(encoding="utf-8") as file:
             bindings = list(parse_stream(file))
     except (OSError, UnicodeDecodeError) as problem:

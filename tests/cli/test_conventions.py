@@ -15,6 +15,7 @@ import typer
 
 from tests.conftest import Finished, clean_environment, run_tutormax
 from tutormax_cli import __version__
+from tutormax_cli.cli import app
 from tutormax_cli.cli.commands import COMMANDS, load_command
 
 NAMES = [name for commands in COMMANDS.values() for name in commands]
@@ -116,6 +117,45 @@ def test_wrong_arguments_exit_2_with_one_line_and_where_to_look(
     assert len(lines) == 2 and lines[1].startswith("  ")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("risk-report", "--limit", "x"), "--limit is 'x'; it can be a whole number"),
+        (("risk-report", "--limit", "0"), "--limit is '0'; it can be 1 or more"),
+        (("risk-report", "--min-score", "101"), "--min-score is '101'; it can be 100 or less"),
+        (("risk-report", "--limit", "9" * 30), f"--limit is '{'9' * 30}'; it can be 10000000 or less"),
+        (("risk-report", "-f", "pdf"), "--format is 'pdf'; it can be table, json, jsonl, csv, md or html"),
+        (("risk-report", "--limit"), "--limit needs a value"),
+        (("risk-report", "--min-scor", "5"), "there is no option --min-scor; did you mean --min-score?"),
+        (("risk-report", "--nope"), "there is no option --nope"),
+        (("risk-report", "two", "words"), "there is no place for the argument two words"),
+        (("risk-repor",), "there is no command 'risk-repor'; did you mean risk-report?"),
+        (("zzz",), "there is no command 'zzz'"),
+        (("init", "--wait", "soon"), "--wait is 'soon'; it can be a number"),
+        (("stats", "--as-of", "x"), "--as-of: 'x' is not a time; write 2026-06-01 or 2026-06-01T09:00+02:00"),
+        (("migrate", "down"), "REVISION|-N is missing"),
+        (("server", "status", "--check=3"), "--check takes no value"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_wrong_command_line_is_told_in_one_voice(
+    arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert app.run(arguments) == 2
+    assert capsys.readouterr().err.splitlines()[0] == f"error: {said}"
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["sslmode=foo", "port=99999", "service=nope", "options=-cfoo%3Dbar", "target_session_attrs=x", "nonsense=1"],
+)
+def test_a_setting_that_says_nonsense_exits_2(
+    query: str, database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert app.run(["stats", "--database-url", f"{database_url}&{query}"]) == 2
+    assert capsys.readouterr().err.startswith("error: --database-url: ")
+
+
 @pytest.mark.parametrize("name", ["init", "seed", "stats", "evaluate", "predict", "risk-report"])
 def test_a_server_that_is_not_there_exits_3(name: str, tmp_path: Path, silent_port: int) -> None:
     environment = {
@@ -203,6 +243,7 @@ def test_piped_output_has_no_colour_unless_forced(seeded_url: str, tutormax: Cal
     assert "\x1b" not in tutormax("risk-report").stdout
     assert "\x1b" in tutormax("risk-report", FORCE_COLOR="1").stdout
     assert "\x1b" not in tutormax("risk-report", FORCE_COLOR="1", NO_COLOR="1").stdout
+    assert "\x1b" not in tutormax("risk-report", FORCE_COLOR="0").stdout
 
 
 def test_a_traceback_only_with_debug_and_never_with_values(tmp_path: Path, silent_port: int) -> None:
@@ -230,7 +271,7 @@ def test_ctrl_c_exits_130(database_url: str, tmp_path: Path) -> None:
 
 
 def test_an_unknown_error_is_one_line_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    from tutormax_cli.cli import app, migrate
+    from tutormax_cli.cli import migrate
 
     def broken() -> None:
         raise ZeroDivisionError("division\nby zero")

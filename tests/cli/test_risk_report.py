@@ -98,6 +98,21 @@ def test_one_tutor_in_full_and_into_a_file(tutormax: Run, tmp_path: Path) -> Non
 
 
 @pytest.mark.usefixtures("company")
+def test_a_tutor_by_name_and_a_subject_that_nobody_teaches(tutormax: Run) -> None:
+    done = tutormax("risk-report", "--tutor", "silent", "--format", "csv")
+    assert done.stdout.startswith("tutor_id,name,as_of,score,level,points,")
+    assert tutormax("risk-report", "--tutor", "SILENT").stdout.startswith("Silent · silent · active")
+    wrong = tutormax("risk-report", "--subject", "Mathematik")
+    assert (wrong.exit_code, wrong.stdout) == (2, "")
+    assert wrong.stderr.splitlines() == [
+        "error: --subject: no tutor teaches 'Mathematik'",
+        "  did you mean mathematics? there are: mathematics",
+    ]
+    none_there = tutormax("risk-report", "--subject", "mathematics", "--level", "critical", "--as-of", "2026-05-28")
+    assert none_there.exit_code == 0, none_there.stderr
+
+
+@pytest.mark.usefixtures("company")
 def test_the_command_that_shows_more_can_be_typed_as_it_stands(tutormax: Run) -> None:
     given = ("--min-score", "60", "--subject", "mathematics", "--since", "2026-05-20", "--as-of", "2026-06-02")
     done = tutormax("risk-report", "--limit", "1", *given)
@@ -114,9 +129,12 @@ def test_the_report_as_a_page(tutormax: Run, tmp_path: Path) -> None:
     assert "[red]E[/]\\x1b[31m\\nx" in page and "Secret Student" not in page
 
 
-def test_without_predictions_the_next_step_is_named(tutormax: Run) -> None:
-    done = tutormax("risk-report", "--format", "json")
-    assert done.exit_code == 0
-    assert json.loads(done.stdout)["queue"] == []
-    assert "Next: tutormax predict" in done.stderr
+def test_without_predictions_the_next_step_is_named(tutormax: Run, db: Session) -> None:
+    empty = tutormax("risk-report", "--format", "json")
+    assert empty.exit_code == 0
+    assert json.loads(empty.stdout)["queue"] == []
+    assert "Next: tutormax seed --tutors 500" in empty.stderr
+    add_tutor(db, "a")
+    db.commit()
+    assert "Next: tutormax predict" in tutormax("risk-report").stderr
     assert tutormax("risk-report", "--fail-on", "critical").exit_code == 5

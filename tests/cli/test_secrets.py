@@ -96,6 +96,15 @@ def test_through_a_service_file(guarded: Guarded, tmp_path: Path) -> None:
     assert (code, "canary" in said) == (0, False), said
 
 
+@pytest.mark.parametrize("how", ["url", "parts"])
+def test_psql_gets_the_password_but_its_command_line_does_not(guarded: Guarded, tmp_path: Path, how: str) -> None:
+    environment = {"DATABASE_URL": guarded.url()} if how == "url" else guarded.parts
+    done = run_tutormax(("shell", "--", "-X", "-c", "\\! ps -o args= -p $PPID"), environment, tmp_path)
+    assert done.exit_code == 0, done.stderr
+    assert "psql" in done.stdout
+    assert "canary" not in done.stdout + done.stderr
+
+
 def test_a_wrong_password_exits_3_and_is_not_repeated(guarded: Guarded, tmp_path: Path) -> None:
     code, said = status({"DATABASE_URL": guarded.url("wrong-canary")}, tmp_path)
     assert code == 3
@@ -110,9 +119,18 @@ def command_lines() -> list[tuple[str, ...]]:
         ("migrate", "down"): ("base",),
         ("migrate", "stamp"): ("head",),
         ("migrate", "new"): ("-m", "x"),
+        ("export",): ("tutors",),
     }
-    # These write into the source tree or start the other server; what they say of the URL is said by the others too.
-    left_out = {("migrate", "new"), ("server", "start"), ("server", "stop"), ("server", "logs"), ("server", "status")}
+    # These write into the source tree, start the other server or become psql; what they say of the URL is said by the
+    # others too.
+    left_out: set[tuple[str, ...]] = {
+        ("migrate", "new"),
+        ("server", "start"),
+        ("server", "stop"),
+        ("server", "logs"),
+        ("server", "status"),
+        ("shell",),
+    }
     paths = [path for path, _ in every_command()]
     runs = [(*path, *arguments.get(path, ())) for path in paths if path not in left_out]
     return [(), ("--help",), *runs, *((*path, "--help") for path in paths)]

@@ -1,6 +1,8 @@
 """`tutormax server`, as real processes."""
 
 import json
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import clean_environment
 from tutormax_cli.database.embedded import EmbeddedServer
 
 
@@ -34,6 +37,8 @@ def test_life_of_the_server(tutormax: Callable[..., Any], embedded_home: Path) -
     assert "PostgreSQL 18 is running" in started.stderr
     assert "Next: tutormax init" in started.stderr
     assert server("start").exit_code == 0
+    shown = server("status").stdout
+    assert f"Process       {json.loads(server('status', '-f', 'json').stdout)['server']['pid']}\n" in shown
 
     status = json.loads(server("status", "--check", "--format", "json").stdout)["server"]
     assert status["state"] == "running"
@@ -56,6 +61,16 @@ def test_says_so_when_commands_use_another_server(tutormax: Callable[..., Any], 
     assert done.exit_code == 0
     assert "commands use db.example.com" in done.stderr
     assert "canary" not in done.stdout + done.stderr
+
+
+def test_what_needs_no_database_does_not_wait_for_sqlalchemy(embedded_home: Path) -> None:
+    program = (
+        "import sys; from tutormax_cli.cli.app import run; code = run(['server', 'status']); "
+        "sys.exit(code or ','.join({'sqlalchemy', 'psycopg', 'numpy'} & sys.modules.keys()) or 0)"
+    )
+    environment = clean_environment(TUTORMAX_HOME=str(embedded_home))
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_refusals_have_their_exit_codes(tutormax: Callable[..., Any], embedded_home: Path) -> None:

@@ -53,7 +53,7 @@ def world(db: OrmSession) -> OrmSession:
     db.flush()
     db.add_all(
         [
-            feedback(session_id="s2", overall_rating=4),
+            feedback(session_id="s2", overall_rating=4, submitted_at=NOON - timedelta(hours=1)),
             prediction("c1", prediction_date=NOON - 7 * day, churn_score=10, risk_level="Low"),
             prediction("c2", prediction_date=NOON),
             prediction("c3", tutor_id="t2"),

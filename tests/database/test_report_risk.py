@@ -20,7 +20,7 @@ from tests.database.report_world import (
 from tutormax_cli.database.enums import RiskLevel
 from tutormax_cli.database.models import TutorPerformanceMetric
 from tutormax_cli.reports.render import Format, render
-from tutormax_cli.reports.risk import risk_report
+from tutormax_cli.reports.risk import Commands, risk_report
 from tutormax_cli.reports.risk_data import Selection, assess
 
 Document = dict[str, Any]
@@ -49,7 +49,7 @@ def test_the_queue_is_sorted_by_score_and_cut_at_score_and_limit(db: Session) ->
     notes = risk_report(assess(db, AS_OF, Selection(limit=2)), AS_OF).notes
     assert notes == (
         "2 more at 51 or above: tutormax risk-report --limit 4",
-        "One tutor in full: tutormax risk-report --tutor b",
+        "One tutor in full, by name or id: tutormax risk-report --tutor B",
     )
 
 
@@ -125,10 +125,13 @@ def test_who_is_left_out_of_a_section_is_counted_with_the_command_that_shows_the
     assert report.notes == ()
     for number in range(3):
         add_prediction(db, f"quiet_{number}", 60)
-    report = risk_report(assess(db, AS_OF, Selection(limit=2)), AS_OF, "tutormax risk-report --subject French")
+    typed = Commands(
+        "tutormax risk-report --subject French --as-of 2026-06-01", "tutormax risk-report --as-of 2026-06-01"
+    )
+    report = risk_report(assess(db, AS_OF, Selection(limit=2)), AS_OF, typed)
     assert report.notes == (
-        "1 more silent: tutormax risk-report --subject French --limit 3",
-        "One tutor in full: tutormax risk-report --tutor quiet_0",
+        "1 more silent: tutormax risk-report --subject French --as-of 2026-06-01 --limit 3",
+        "One tutor in full, by name or id: tutormax risk-report --as-of 2026-06-01 --tutor Quiet_0",
     )
 
 
@@ -170,8 +173,31 @@ def test_silent_tutors_stand_apart_whatever_their_score(db: Session) -> None:
     missed, stopped, unscored = found["silent"]
     assert (missed["missed_7_days"], missed["booked_7_days"], missed["last_session"]) == (2, 2, None)
     assert (stopped["days_silent"], stopped["missed_7_days"], stopped["booked_7_days"]) == (7, 0, 0)
-    assert (unscored["score"], unscored["recommended"]) == (None, None)
-    assert (missed["recommended"], stopped["recommended"]) == ("retention_interview", None)
+    assert (unscored["score"], unscored["recommended"]) == (None, "manager_coaching")
+    assert (missed["recommended"], stopped["recommended"]) == ("retention_interview", "manager_coaching")
+
+
+@pytest.mark.parametrize(
+    ("scores", "words"),
+    [
+        ({"a": 90, "b": 26}, "Silent for 7 days or more: 2, contact today\n"),
+        ({"a": 90, "b": 25}, "Silent for 7 days or more: 2, contact today from Medium up\n"),
+        ({"a": 3, "b": None}, "Silent for 7 days or more: 2, contact in 48 h\n"),
+    ],
+)
+def test_the_words_over_the_silent_agree_with_what_is_recommended(
+    db: Session, scores: dict[str, int | None], words: str
+) -> None:
+    add_at_work(db, "working", 90)
+    for tutor_id, score in scores.items():
+        add_tutor(db, tutor_id)
+        add_sessions(db, tutor_id, (9,))
+        if score is not None:
+            add_prediction(db, tutor_id, score)
+    assert words in render(risk_report(assess(db, AS_OF, EVERYONE), AS_OF), Format.TABLE, width=80)
+    found = document(db)
+    assert all(row["recommended"] for row in found["silent"])
+    assert sum(row["tutors"] for row in found["actions"]) == 3
 
 
 def test_only_tutors_active_then_are_reported(db: Session) -> None:

@@ -1,5 +1,7 @@
 """The report on one tutor."""
 
+import csv
+import io
 import json
 from datetime import timedelta
 from typing import Any
@@ -124,7 +126,45 @@ def test_an_unknown_tutor_is_wrong_input_with_a_hint(db: Session) -> None:
     add_tutor(db, "tutor_00317", name="Dana Whitlock")
     with pytest.raises(UsageError, match="no tutor 'dana'") as caught:
         read_history(db, "dana", AS_OF)
-    assert caught.value.hint == "did you mean tutor_00317 (Dana Whitlock)?"
+    assert caught.value.hint == "did you mean tutor_00317 (Dana Whitlock; active; mathematics)?"
     with pytest.raises(UsageError) as caught:
         read_history(db, "100%_", AS_OF)
     assert "did you mean" not in (caught.value.hint or "")
+
+
+def test_a_name_will_do_where_only_one_is_called_so(db: Session) -> None:
+    add_tutor(db, "t1", name="Dana Whitlock")
+    add_tutor(db, "t2", name="Omar Reyes")
+    add_tutor(db, "t3", name="Omar Reyes", status="churned", subjects=["Latin"], churned_at=AS_OF)
+    add_tutor(db, "Omar", name="t2")
+    assert read_history(db, " dana  WHITLOCK ", AS_OF).tutor.tutor_id == "t1"
+    assert read_history(db, "t2", AS_OF).tutor.name == "Omar Reyes"
+    with pytest.raises(UsageError, match="2 tutors are called 'Omar Reyes'") as caught:
+        read_history(db, "Omar Reyes", AS_OF)
+    assert caught.value.hint == (
+        "name one by id: t2 (Omar Reyes; active; mathematics) or t3 (Omar Reyes; churned; Latin)"
+    )
+    with pytest.raises(UsageError, match="there is no tutor 'Dana Whit…'") as caught:
+        read_history(db, "Dana Whit…", AS_OF)
+    assert (caught.value.hint or "").startswith("did you mean t1 (")
+
+
+def test_every_row_of_a_file_says_whose_it_is(db: Session) -> None:
+    add_at_work(db, "a", None)
+    add_prediction(db, "a", 72, contributing_factors=FACTORS)
+    report = tutor_report(read_history(db, "a", AS_OF))
+    rows = list(csv.DictReader(io.StringIO(render(report, Format.CSV))))
+    assert [row["points"] for row in rows] == ["12", "41", "22", "-3"]
+    lines = [json.loads(line) for line in render(report, Format.JSONL).splitlines()]
+    for row in (*rows, *lines):
+        assert (row["tutor_id"], row["name"], str(row["score"]), row["level"]) == ("a", "A", "72", "High")
+        assert row["as_of"] == "2026-06-01T00:00:00Z"
+
+
+def test_the_status_is_that_of_the_time_and_who_has_left_needs_nothing(db: Session) -> None:
+    add_at_work(db, "a", 90, status="churned", churned_at=AS_OF - DAY)
+    add_prediction(db, "a", 80, AS_OF - 2 * DAY)
+    found = document(db, "a")
+    assert (found["status"], found["recommended"]["intervention"]) == ("churned", None)
+    earlier = document(db, "a", AS_OF - 2 * DAY)
+    assert (earlier["status"], earlier["recommended"]["intervention"]) == ("active", "retention_interview")

@@ -1,6 +1,8 @@
 """The words for what goes with a score."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tutormax_cli.churn.components import EVIDENCE_DECIMALS, Component
 from tutormax_cli.reports.reasons import Contribution, contributions, main_reasons
@@ -39,10 +41,10 @@ def test_each_component_has_words(component: Component) -> None:
 @pytest.mark.parametrize("component", Component)
 def test_every_number_that_is_kept_as_evidence_is_put_into_words(component: Component) -> None:
     everything = dict.fromkeys(EVIDENCE_DECIMALS[component], 1)
-    whole = Contribution(component, 9, everything).phrases
+    whole = Contribution(component, 0, everything).phrases
     for key in everything:
         without = {name: value for name, value in everything.items() if name != key}
-        assert Contribution(component, 9, without).phrases != whole, key
+        assert Contribution(component, 0, without).phrases != whole, key
 
 
 def test_what_fell_furthest_comes_first() -> None:
@@ -63,17 +65,121 @@ def test_what_fell_furthest_comes_first() -> None:
 
 @pytest.mark.parametrize(
     "evidence",
-    [{}, {"sessions_last_7_days": 3}, {"sessions_last_7_days": None, "sessions_usual_7_days": "x"}, {"other": True}],
+    [{}, {"engagement_recent": 0.3}, {"sessions_last_7_days": None, "sessions_usual_7_days": "x"}, {"other": True}],
 )
 def test_missing_evidence_leaves_the_components_points(evidence: dict[str, object]) -> None:
     factors = {"components": [{"component": "engagement_decline", "points": 9, "evidence": evidence}]}
     assert main_reasons(factors) == ("engagement +9 points",)
 
 
+def test_of_a_newcomer_the_last_week_is_told_alone() -> None:
+    seen = {"sessions_last_7_days": 1, "logins_last_7_days": 0, "engagement_recent": 0.42}
+    assert Contribution("engagement_decline", 74, seen).phrases == ("1 session last week", "0 logins last week")
+    busy = {"sessions_last_7_days": 20, "logins_last_7_days": 7}
+    assert Contribution("engagement_decline", 9, busy).phrases == ()
+    assert Contribution("engagement_decline", 9, seen | {"sessions_usual_7_days": 0.5}).phrases == (
+        "0 logins last week",
+    )
+
+
 def test_without_a_usual_rating_the_recent_one_is_told_alone() -> None:
     assert Contribution("performance_trend", 9, {"rating_recent": 2.25}).phrases == ("rated 2.2 lately",)
     rising = {"rating_recent": 4.5, "rating_usual": 4.0}
     assert Contribution("performance_trend", 0, rising).phrases == ("rated 4.5, usually 4",)
+
+
+COMPARED = [
+    (Component.ENGAGEMENT_DECLINE, "sessions_last_7_days", "sessions_usual_7_days"),
+    (Component.ENGAGEMENT_DECLINE, "logins_last_7_days", "logins_usual_7_days"),
+    (Component.ENGAGEMENT_DECLINE, "engagement_recent", "engagement_usual"),
+    (Component.PERFORMANCE_TREND, "rating_recent", "rating_usual"),
+    (Component.AVAILABILITY_REDUCTION, "hours_per_week_now", "hours_per_week_before"),
+]
+"""What falls when things get worse, and what it is compared with."""
+NUMBERS = st.integers(0, 30) | st.floats(0, 30).map(lambda value: round(value, 2))
+POINTS = st.integers(-40, 80)
+
+
+@given(st.sampled_from(COMPARED), NUMBERS, NUMBERS, POINTS)
+def test_what_got_better_goes_with_no_risk_and_what_got_worse_with_no_relief(
+    case: tuple[Component, str, str], now: float, usual: float, points: int
+) -> None:
+    component, now_key, usual_key = case
+    found = Contribution(component, points, {now_key: now, usual_key: usual})
+    if (usual - now) * points < 0:
+        assert found.phrases == ()
+    factors = {"components": [{"component": component, "points": points, "evidence": found.evidence}]}
+    if points > 1 and not found.phrases:
+        assert main_reasons(factors) == (f"{found.label} +{points} points",)
+
+
+@given(NUMBERS, st.integers(1, 30), st.floats(0, 1), POINTS)
+def test_fewer_reschedules_than_usual_go_with_no_risk(moved: float, booked: int, usual: float, points: int) -> None:
+    evidence = {"rescheduled_14_days": moved, "scheduled_14_days": booked, "reschedule_rate_usual": usual}
+    told = [
+        phrase for phrase in Contribution(Component.RESCHEDULE_PATTERN, points, evidence).phrases if " of " in phrase
+    ]
+    assert not told or (moved / booked - usual) * points > 0 or points == 0
+
+
+@st.composite
+def contribution(draw: st.DrawFn) -> Contribution:
+    """Draw a component with points and with evidence of which some is unknown."""
+    component = draw(st.sampled_from(Component))
+    known = draw(st.sets(st.sampled_from(sorted(EVIDENCE_DECIMALS[component]))))
+    return Contribution(component, draw(POINTS), {key: draw(NUMBERS) for key in sorted(known)})
+
+
+@given(contribution())
+def test_points_choose_among_what_was_seen_and_no_points_leave_all_of_it(found: Contribution) -> None:
+    everything = Contribution(found.component, 0, found.evidence).phrases
+    opposite = Contribution(found.component, -found.points, found.evidence).phrases
+    assert set(found.phrases) <= set(everything)
+    # Whatever goes with points of either sign compares nothing.
+    both = {*found.phrases} & {*opposite} if found.points else set()
+    assert not [phrase for phrase in both if ", usually" in phrase or "→" in phrase]
+
+
+@pytest.mark.parametrize(
+    ("component", "evidence"),
+    [
+        (Component.RESCHEDULE_PATTERN, {"rescheduled_14_days": 0, "scheduled_14_days": 20}),
+        (Component.NO_SHOW_RISK, {"no_shows_28_days": 0, "scheduled_28_days": 40}),
+        (Component.FIRST_SESSION_QUALITY, {"first_session_rating": 4.8, "first_sessions_rated": 9}),
+    ],
+)
+def test_what_is_good_is_no_reason(component: Component, evidence: dict[str, float]) -> None:
+    assert Contribution(component, 9, evidence).phrases == ()
+    assert Contribution(component, -9, evidence).phrases
+
+
+@pytest.mark.parametrize(
+    ("component", "evidence"),
+    [
+        (Component.NO_SHOW_RISK, {"no_shows_28_days": 25, "scheduled_28_days": 50}),
+        (Component.FIRST_SESSION_QUALITY, {"first_session_rating": 2.1, "first_sessions_rated": 9}),
+        (Component.RESCHEDULE_PATTERN, {"reschedule_rate_usual": 0.3}),
+    ],
+)
+def test_what_is_bad_lowers_no_score(component: Component, evidence: dict[str, float]) -> None:
+    assert Contribution(component, -9, evidence).phrases == ()
+    assert Contribution(component, 9, evidence).phrases
+
+
+def test_among_what_lowers_a_score_what_rose_furthest_comes_first() -> None:
+    evidence = {
+        "sessions_last_7_days": 15,
+        "sessions_usual_7_days": 14,
+        "logins_last_7_days": 9,
+        "logins_usual_7_days": 4.5,
+        "engagement_recent": 0.5,
+        "engagement_usual": 0.71,
+    }
+    assert Contribution("engagement_decline", -9, evidence).phrases == (
+        "9 logins last week, usually 4.5",
+        "15 sessions last week, usually 14",
+    )
+    assert Contribution("engagement_decline", 9, evidence).phrases == ("engagement 0.50, usually 0.71",)
 
 
 def test_main_reasons_are_those_that_add_most() -> None:

@@ -41,9 +41,12 @@ ALL = [
         ),
         (
             situation(dominant=Component.FIRST_SESSION_QUALITY, tenure_days=20),
-            "first session checkin within 72 h (weak first sessions of a new tutor)",
+            "first session checkin within 72 h (mainly first sessions, new tutor)",
         ),
-        (situation(dominant=Component.RESCHEDULE_PATTERN), "rescheduling alert within 72 h (many reschedules)"),
+        (situation(dominant=Component.RESCHEDULE_PATTERN), "rescheduling alert within 72 h (mainly reschedules)"),
+        (situation(RiskLevel.LOW, silent=True), "manager coaching within 48 h (silent, at low risk)"),
+        (situation(dominant=Component.TENURE_RISK, tenure_days=20), "peer mentoring within 168 h (new to the company)"),
+        (situation(dominant=Component.TENURE_RISK), "automated coaching within 168 h (score over 25)"),
         (situation(dominant=None), "automated coaching within 168 h (score over 25)"),
     ],
 )
@@ -53,9 +56,9 @@ def test_says_what_to_do_by_when_and_why(tutor: Situation, text: str) -> None:
     assert recommendation.text == text
 
 
-def test_recommends_something_from_medium_up_and_nothing_below() -> None:
+def test_recommends_something_from_medium_up_and_for_whoever_is_silent() -> None:
     for tutor in ALL:
-        assert (recommend(tutor) is None) == (tutor.level is RiskLevel.LOW), tutor
+        assert (recommend(tutor) is None) == (tutor.level is RiskLevel.LOW and not tutor.silent), tutor
 
 
 def test_no_rule_is_hidden_behind_those_before_it() -> None:

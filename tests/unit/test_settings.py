@@ -149,3 +149,13 @@ def test_an_unreadable_dotenv_is_an_error(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"POSTGRES_HOST=\xff\xfe")
     with pytest.raises(UsageError, match=r"\.env"):
         load(None, tmp_path)
+
+
+def test_an_unreadable_dotenv_matters_only_where_it_is_asked(tmp_path: Path) -> None:
+    url = "postgresql://db.example.com/db"
+    for content in (b"POSTGRES_HOST=\xff\xfe", b"A='open\n"):
+        (tmp_path / ".env").write_bytes(content)
+        assert load(url, tmp_path).source == "--database-url"
+        assert load(None, tmp_path, DATABASE_URL=url).source == "DATABASE_URL"
+        with pytest.raises(UsageError, match=r"\.env"):
+            load(None, tmp_path)

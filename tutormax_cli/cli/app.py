@@ -2,6 +2,7 @@
 
 import gc
 import io
+import logging
 import os
 import sys
 import traceback
@@ -83,12 +84,13 @@ def _ours(problem: Exception) -> TutormaxError:
 
 def _show_usage(problem: typer.TyperException) -> int:
     """Show a wrong command line: one line, then where to look; or the help, where nothing was asked."""
+    from tutormax_cli.cli.usage import usage_line
+
     context = getattr(problem, "ctx", None)
     if type(problem).__name__ == "NoArgsIsHelpError":
         return problem.exit_code
     command = context.command_path if context else "tutormax"
-    message = " ".join(problem.format_message().split())
-    return _show(f"error: {message[:1].lower()}{message[1:]}", f"see {command} --help", problem.exit_code)
+    return _show(f"error: {usage_line(problem)}", f"see {command} --help", problem.exit_code)
 
 
 def _show_interrupted() -> int:
@@ -115,12 +117,22 @@ def _open_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def _settle_colour() -> None:
+    """Take FORCE_COLOR=0 for what whoever sets it means; Rich and Typer would turn colour on."""
+    if os.environ.get("FORCE_COLOR", "").lower() in ("0", "false", "no", "off"):
+        del os.environ["FORCE_COLOR"]
+        os.environ["NO_COLOR"] = "1"
+
+
 def main() -> NoReturn:
     """Run the command line of this process."""
     # What imports make, stays: to look for garbage in it again and again, and once more at exit, costs a tenth of a
     # short command.
     gc.set_threshold(50_000)
     _open_streams()
+    _settle_colour()
+    # What a driver remarks about a connection that is gone would stand between our lines; what matters is raised.
+    logging.getLogger().addHandler(logging.NullHandler())
     code = run()
     gc.freeze()
     sys.exit(code)

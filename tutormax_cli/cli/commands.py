@@ -19,6 +19,8 @@ COMMANDS = {
     },
     "Data": {
         "seed": "Fill the database with a realistic synthetic tutoring company.",
+        "import": "Load files of real data into the tables, all rows or none.",
+        "export": "Write a table, or all of them, to files that import takes back unchanged.",
         "stats": "Count what the database holds and say how fresh it is.",
     },
     "Insight": {
@@ -26,6 +28,16 @@ COMMANDS = {
         "predict": "Score every active tutor's risk to leave, 0 to 100, and keep what goes with the score.",
         "backtest": "Judge past predictions by who left afterwards.",
         "risk-report": "Show who is about to leave, what goes with it and what to do.",
+    },
+    "Operate": {
+        "shell": "Open psql on the database, with the settings and the password of every other command.",
+        "dump": "Write the whole database to one file, and check that it holds every row.",
+        "restore": "Bring a dump back, all of it or nothing.",
+        "promote": "Copy the embedded database to a server, and compare every table.",
+        "reset": "Drop TutorMax's tables with all their rows, and make them anew, empty.",
+        "doctor": "Examine database, server, data and this machine, and name what mends each fault.",
+        "roles": "Print the SQL of least-privilege roles for the database, or apply it.",
+        "log": "Show who changed the database with which command, newest first.",
     },
 }
 """Panel, command and summary: all that `--help` needs, so that it imports no command."""

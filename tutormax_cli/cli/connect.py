@@ -1,7 +1,7 @@
 """The database of this run: which one, said aloud where it changes, and a session on it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from tutormax_cli.cli.console import say
@@ -23,7 +23,11 @@ def settings() -> Settings:
 
 
 def announce(chosen: Settings) -> None:
-    """Say which database is about to change, and which setting said so."""
+    """Say which database is about to change, and which setting said so; the admin log learns which command does it."""
+    from tutormax_cli.cli.command_words import command_words
+    from tutormax_cli.database.admin_log import name_command
+
+    name_command(command_words())
     say(f"database: {chosen.description}", style="dim")
 
 
@@ -31,12 +35,14 @@ def announce(chosen: Settings) -> None:
 def database_session(*, writes: bool) -> Iterator["Session"]:
     """Open a session on this run's database, whose schema is at head. The caller commits.
 
-    Without `writes` the transaction is read-only. Raises ConnectionFailed or SchemaNotReady.
+    Without `writes` the transaction is read-only; with it every commit adds an entry to the admin log, and so does an
+    error. Raises ConnectionFailed, SchemaNotReady, or TutormaxError where the role may not write to the log.
     """
     from sqlalchemy import text
     from sqlalchemy.orm import Session
 
     from tutormax_cli.database.engine import driver_connection, make_engine
+    from tutormax_cli.database.logged_session import logged
     from tutormax_cli.database.revisions import require_head, schema_state
 
     chosen = settings()
@@ -47,11 +53,13 @@ def database_session(*, writes: bool) -> Iterator["Session"]:
         with Session(engine, expire_on_commit=False) as session:
             options = {} if writes else {"postgresql_readonly": True}
             connection = session.connection(execution_options=options)
-            require_head(schema_state(driver_connection(connection)))
+            state = schema_state(driver_connection(connection))
+            require_head(state)
             if writes:
                 # What another session holds is waited for, but not for ever.
                 session.execute(text(f"SET LOCAL lock_timeout = '{LOCK_PATIENCE_SECONDS}s'"))
-            yield session
+            with logged(session, state.current) if writes else nullcontext():
+                yield session
     finally:
         engine.dispose()
 

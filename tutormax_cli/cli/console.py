@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _NEVER_CUT = 100_000
+FILL = "tutormax seed --tutors 500  (synthetic), or your own data: tutormax import"
+"""The next step on an empty database."""
 
 
 @cache
@@ -43,8 +45,21 @@ def err() -> "Console":
 
 
 def say(text: str, style: str | None = None) -> None:
-    """Say something on stderr; the text is never markup and never moves the cursor."""
-    err().print(harmless(text), style=style)
+    """Say something on stderr; the text is never markup and never moves the cursor.
+
+    Long lines are broken between words, and go on below where they began; a line that names a command to be copied is
+    left to the terminal.
+    """
+    err().print("\n".join(map(_broken, harmless(text).split("\n"))), style=style)
+
+
+def _broken(line: str) -> str:
+    if "tutormax " in line or len(line) <= err().width:
+        return line
+    from textwrap import fill
+
+    indent = " " * (len(line) - len(line.lstrip(" ")))
+    return fill(line, err().width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 harmless = partial(cells.harmless, keep="\n")

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tutormax_cli.cli.connect import database_session
-from tutormax_cli.cli.console import emit, next_step
+from tutormax_cli.cli.console import FILL, emit, next_step
 from tutormax_cli.cli.options import AsOf, FormatOption, OutputOption
 from tutormax_cli.reports.render import Format
 
@@ -19,18 +19,20 @@ def evaluate(as_of: AsOf = None, format: FormatOption = Format.TABLE, output: Ou
     Stores them in place of that day's earlier evaluation; other days' stay. Nothing dated at or after --as-of counts.
     """
     from tutormax_cli.evaluation import evaluate
+    from tutormax_cli.reports.lookup import holds_tutors
 
     with database_session(writes=True) as db:
         summary = evaluate(db, as_of or datetime.now(UTC))
+        empty = not summary.tutors and not holds_tutors(db)
         db.commit()
     emit(_report(summary), format, output)
-    next_step("tutormax predict" if summary.tutors else "tutormax stats")
+    next_step("tutormax predict" if summary.tutors else FILL if empty else "tutormax stats")
 
 
 def _report(summary: "EvaluationSummary") -> "Report":
     from tutormax_cli.database.enums import PerformanceTier
     from tutormax_cli.reports.report import Column, Kind, Report, Section
-    from tutormax_cli.reports.words import TIER_TONES
+    from tutormax_cli.reports.words import TIER_TONES, as_of_fact
 
     graded = sum(summary.tiers[tier] for tier in PerformanceTier)
     rows = tuple(
@@ -42,8 +44,8 @@ def _report(summary: "EvaluationSummary") -> "Report":
         Column("share", "share", Kind.PERCENT),
     )
     facts = (
-        (Column("as_of", "as of", Kind.TIMESTAMP), summary.as_of),
-        (Column("tutors", "tutors", Kind.INT), summary.tutors),
+        as_of_fact(summary.as_of),
+        (Column("tutors", "tutors evaluated", Kind.INT), summary.tutors),
         (Column("rows", "rows written", Kind.INT), summary.rows),
         (Column("without_tier", "no session in 30 days", Kind.INT), summary.tiers[None]),
     )

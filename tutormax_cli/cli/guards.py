@@ -1,31 +1,106 @@
-"""The guard before destructive work: say what will be lost, and make sure that it is meant."""
+"""The guard before destructive work: say what will be lost, make sure that it is meant, and keep a copy."""
 
+import shlex
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from tutormax_cli.cli.backup_progress import backup_progress
 from tutormax_cli.cli.connect import settings
-from tutormax_cli.cli.console import err, say
+from tutormax_cli.cli.console import err, same_database, say
 from tutormax_cli.errors import TutormaxError, UsageError
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from tutormax_cli.settings import Settings
+
+NoBackupOption = Annotated[bool, typer.Option("--no-backup", help="Don't make a backup of what is lost first.")]
 
 
 def confirm_loss(losses: Mapping[str, int], *, yes: bool, confirm: str | None) -> None:
     """Say how many rows of each table will be lost, and ask.
 
-    Without a terminal --yes is needed; where the server is not on this machine, --confirm with the database's name.
-    Raises UsageError where that is missing, TutormaxError where the answer is no.
+    Without a terminal --yes is needed; where the server is not on this machine, or the database is marked production,
+    --confirm with the database's name. Raises UsageError where that is missing, TutormaxError where the answer is no.
     """
     chosen = settings()
-    if confirm is not None and confirm != chosen.dbname:
-        raise UsageError(f"--confirm says {confirm!r}, but the database is {chosen.dbname!r}", "nothing was changed")
+    dbname, danger = _judge(chosen)
+    if confirm is not None and confirm != dbname:
+        raise UsageError(f"--confirm says {confirm!r}, but the database is {dbname!r}", "nothing was changed")
     rows = ", ".join(f"{count:,} {table}" for table, count in losses.items() if count) or "no rows"
     say(f"This deletes for good, in {chosen.description}: {rows}")
-    if confirm is None and not (yes and chosen.local):
-        _ask(chosen.dbname, "--yes" if chosen.local else f"--confirm {chosen.dbname}")
+    if confirm is None and not (yes and danger is None):
+        _ask(dbname, danger, yes)
 
 
-def _ask(dbname: str, flag: str) -> None:
+def _judge(chosen: "Settings") -> tuple[str, str | None]:
+    """Give the database's name, and why --yes alone is not enough for it; None where it is."""
+    from tutormax_cli.database.connection import connect
+    from tutormax_cli.database.environment import Environment, marked
+
+    with connect(chosen) as driver:
+        if marked(driver) is Environment.PRODUCTION:
+            return driver.info.dbname, "it is marked production"
+        return driver.info.dbname, None if chosen.local else "its server is not on this machine"
+
+
+def _ask(dbname: str, danger: str | None, yes: bool) -> None:
     if not sys.stdin.isatty():
-        raise UsageError("no terminal to ask on; nothing was changed", f"if it is meant, add {flag}")
-    answer = err().input(f"Type the database's name ({dbname}) to go on: ")
+        flag = f"--confirm {shlex.quote(dbname)}" if danger else "--yes"
+        why = f"--yes is not enough for {dbname}: {danger}" if yes else "no terminal to ask on"
+        raise UsageError(f"{why}; nothing was changed", f"if it is meant, add {flag}")
+    try:
+        answer = err().input(f"Type the database's name ({dbname}) to go on: ", markup=False)
+    except EOFError:
+        answer = ""
     if answer.strip() != dbname:
         raise TutormaxError("not confirmed; nothing was changed")
+
+
+def back_up(losses: Mapping[str, int], *, skip: bool, driver: "psycopg.Connection | None" = None) -> None:
+    """Keep our tables (or all, where others lose rows too) in an archive first, and say how to get them back.
+
+    It goes into the folder `backups` of the home folder. `driver`, where given, keeps others from writing until its
+    transaction ends, so that nothing is written between backup and loss. `skip` and a loss of no rows make none.
+    Raises TutormaxError where it fails: then nothing may be lost.
+    """
+    if skip or not any(losses.values()):
+        return
+    from tutormax_cli.backup.dump import dump, free_name
+    from tutormax_cli.backup.tables import OURS, existing
+    from tutormax_cli.backup.transaction import lift_time_limits, lock_out_writers
+    from tutormax_cli.reports.render.cells import shown
+    from tutormax_cli.reports.report import Column, Kind
+
+    chosen = settings()
+    folder = chosen.home / "backups"
+    say(f"backing up {sum(losses.values()):,} rows first; much data takes long (--no-backup goes without)")
+    try:
+        if driver is not None:
+            lift_time_limits(driver)
+            lock_out_writers(driver, existing(driver))
+        path = free_name(_private(folder), chosen.dbname, datetime.now(UTC))
+        with backup_progress() as listener:
+            made = dump(chosen, path, ours_alone=set(losses) <= set(OURS), listener=listener)
+    except TutormaxError as problem:
+        raise type(problem)(
+            f"no backup, so nothing was changed: {problem.message}", "to go on without one, add --no-backup"
+        ) from problem
+    say(f"backup: {made.path} ({shown(Column('bytes', 'size', Kind.BYTES), made.bytes)})")
+    command = f"tutormax restore {shlex.quote(str(made.path))}"
+    say(f"  to go back: {command}{same_database(command)}")
+
+
+def _private(folder: Path) -> Path:
+    """Make a folder that its owner alone can enter, where it is missing."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as problem:
+        raise TutormaxError(f"can't make {folder}: {problem.strerror}") from None
+    return folder

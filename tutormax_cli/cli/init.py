@@ -1,7 +1,7 @@
 """`tutormax init`: from nothing to an empty database whose schema is at head."""
 
 from tutormax_cli.cli.connect import announce, settings
-from tutormax_cli.cli.console import emit, next_step, say
+from tutormax_cli.cli.console import FILL, emit, next_step, say
 from tutormax_cli.cli.options import FormatOption, OutputOption, WaitOption
 from tutormax_cli.reports.render import Format
 
@@ -13,6 +13,7 @@ def init(wait: WaitOption = 30.0, format: FormatOption = Format.TABLE, output: O
     """
     from tutormax_cli.database.connection import connect
     from tutormax_cli.database.migrations import Listener, create_database, upgrade
+    from tutormax_cli.database.queries import count_rows
     from tutormax_cli.reports.migrations import tables_report
 
     chosen = settings()
@@ -23,4 +24,5 @@ def init(wait: WaitOption = 30.0, format: FormatOption = Format.TABLE, output: O
     done = f"schema at {migrated.state.current}" if migrated.ran else f"already up to date at {migrated.state.current}"
     with connect(chosen) as connection:
         emit(tables_report(connection, chosen, done[0].upper() + done[1:]), format, output)
-    next_step("tutormax seed --tutors 500")
+        filled = count_rows(connection)["tutors"] > 0
+    next_step("tutormax risk-report" if filled else FILL)

@@ -6,7 +6,7 @@ import typer
 
 from tutormax_cli.cli.connect import announce, settings
 from tutormax_cli.cli.console import emit, next_step, say
-from tutormax_cli.cli.guards import confirm_loss
+from tutormax_cli.cli.guards import NoBackupOption, back_up, confirm_loss
 from tutormax_cli.cli.options import ConfirmOption, FormatOption, OutputOption, WaitOption, YesOption
 from tutormax_cli.errors import CheckFailed
 from tutormax_cli.reports.render import Format
@@ -50,19 +50,21 @@ def up(target: UpTarget = "head", wait: WaitOption = DEFAULT_WAIT) -> None:
 
 @app.command(context_settings={"ignore_unknown_options": True})  # -1 is an argument
 def down(
-    target: DownTarget, wait: WaitOption = DEFAULT_WAIT, yes: YesOption = False, confirm: ConfirmOption = None
+    target: DownTarget,
+    wait: WaitOption = DEFAULT_WAIT,
+    yes: YesOption = False,
+    confirm: ConfirmOption = None,
+    no_backup: NoBackupOption = False,
 ) -> None:
     """Take revisions back. What their tables hold is lost."""
-    from tutormax_cli.database.connection import connect
-    from tutormax_cli.database.migrations import check_target, downgrade
-    from tutormax_cli.database.queries import count_rows
+    from tutormax_cli.database.migrations import check_target, downgrade, rows_lost
 
     chosen = settings()
     check_target(target)
     announce(chosen)
-    with connect(chosen) as connection:
-        losses = count_rows(connection)
+    losses = rows_lost(chosen, target)
     confirm_loss(losses, yes=yes, confirm=confirm)
+    back_up(losses, skip=no_backup)
     _tell(downgrade(chosen, target, wait=wait, listener=_listener("taken back")))
     next_step("tutormax migrate status")
 

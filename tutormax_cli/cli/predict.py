@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tutormax_cli.cli.connect import database_session
-from tutormax_cli.cli.console import emit, next_step
+from tutormax_cli.cli.console import FILL, emit, next_step
 from tutormax_cli.cli.options import AsOf, FormatOption, OutputOption
 from tutormax_cli.reports.render import Format
 
@@ -24,18 +24,20 @@ def predict(as_of: AsOf = None, format: FormatOption = Format.TABLE, output: Out
     at or after --as-of counts, so a past day is predicted as it would have been then.
     """
     from tutormax_cli.churn.daily import predict
+    from tutormax_cli.reports.lookup import holds_tutors
 
     with database_session(writes=True) as db:
         summary = predict(db, as_of or datetime.now(UTC))
+        empty = not summary.tutors and not holds_tutors(db)
         db.commit()
     emit(_report(summary), format, output)
-    next_step("tutormax risk-report" if summary.tutors else "tutormax stats")
+    next_step("tutormax risk-report" if summary.tutors else FILL if empty else "tutormax stats")
 
 
 def _report(summary: "PredictionSummary") -> "Report":
     from tutormax_cli.database.enums import RiskLevel
     from tutormax_cli.reports.report import Column, Kind, Report, Section
-    from tutormax_cli.reports.words import LEVEL_TONES
+    from tutormax_cli.reports.words import LEVEL_TONES, as_of_fact
 
     tutors = summary.tutors
     rows = tuple(
@@ -49,13 +51,13 @@ def _report(summary: "PredictionSummary") -> "Report":
         Column("share", "share", Kind.PERCENT),
     )
     facts = (
-        (Column("as_of", "as of", Kind.TIMESTAMP), summary.as_of),
+        as_of_fact(summary.as_of),
         (Column("model_version", "model"), summary.model_version),
         (
             Column("calibrated", "", Kind.FLAG, labels={"yes": "calibrated", "no": "uncalibrated"}),
             summary.calibrated,
         ),
-        (Column("tutors", "tutors", Kind.INT), tutors),
+        (Column("tutors", "tutors scored", Kind.INT), tutors),
     )
     return Report("predict", "Churn prediction", (Section("levels", columns, rows),), facts, tuple(_notes(summary)))
 

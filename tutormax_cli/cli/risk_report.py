@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tutormax_cli.cli.connect import database_session
-from tutormax_cli.cli.console import emit, next_step, say
+from tutormax_cli.cli.console import FILL, emit, next_step, say
 from tutormax_cli.cli.options import AsOf, FormatOption, OutputOption, parse_time
 from tutormax_cli.errors import CheckFailed, UsageError
 from tutormax_cli.reports.render import Format
@@ -29,7 +29,10 @@ MinScore = Annotated[
         show_default="51; with --level all of that level",
     ),
 ]
-Limit = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Show at most N tutors in each section.")]
+Limit = Annotated[
+    int,
+    typer.Option("--limit", min=1, max=10_000_000, metavar="N", help="Show at most N tutors in each section."),
+]
 Level = Annotated[
     str | None,
     typer.Option("--level", metavar="LEVEL", help="Only one level: Low, Medium, High, Critical.", show_default=False),
@@ -39,7 +42,12 @@ Subject = Annotated[
 ]
 TutorId = Annotated[
     str | None,
-    typer.Option("--tutor", metavar="ID", help="One tutor in full: points, history, actions.", show_default=False),
+    typer.Option(
+        "--tutor",
+        metavar="TUTOR",
+        help="One tutor in full, by id or name: points, history, actions.",
+        show_default=False,
+    ),
 ]
 Since = Annotated[
     datetime | None,
@@ -89,11 +97,12 @@ def risk_report(
         emit(_one_tutor(tutor, asked, since), format, output)
         return
     given = {"min-score": min_score, "level": level, "subject": subject, "since": since, "as-of": as_of}
-    report, assessment = _company(asked, selection, _command(given))
+    commands = _command(given), _command({"since": since, "as-of": as_of})
+    report, assessment, first_step = _company(asked, selection, commands)
     emit(report, format, output)
-    if assessment.moments.latest is None:
+    if first_step:
         say("no predictions yet" if as_of is None else f"no predictions until {asked:%Y-%m-%d %H:%M} UTC")
-        next_step("tutormax predict")
+        next_step(first_step)
     if threshold:
         _check(assessment, *threshold)
 
@@ -115,13 +124,23 @@ def _one_tutor(tutor_id: str, asked: datetime, since: datetime | None) -> "Repor
         return tutor_report(read_history(db, tutor_id, asked, since))
 
 
-def _company(asked: datetime, selection: "Selection", command: str) -> "tuple[Report, Assessment]":
+def _company(
+    asked: datetime, selection: "Selection", commands: tuple[str, str]
+) -> "tuple[Report, Assessment, str | None]":
+    """Give the report, what it is made from, and what is to be done first where there is nothing to report."""
+    from tutormax_cli.reports.lookup import holds_tutors, require_subject
+    from tutormax_cli.reports.risk import Commands
     from tutormax_cli.reports.risk import risk_report as lay_out
     from tutormax_cli.reports.risk_data import assess
 
+    first_step = None
     with database_session(writes=False) as db:
         assessment = assess(db, asked, selection)
-    return lay_out(assessment, asked, command), assessment
+        if selection.subject and not assessment.standings:
+            require_subject(db, selection.subject)
+        if assessment.moments.latest is None:
+            first_step = "tutormax predict" if holds_tutors(db) else FILL
+    return lay_out(assessment, asked, Commands(*commands)), assessment, first_step
 
 
 def _selection(
@@ -156,8 +175,10 @@ def _threshold(text: str | None) -> "tuple[RiskLevel, int] | None":
 
 def _check(assessment: "Assessment", level: "RiskLevel", most: int) -> None:
     """Raise CheckFailed when too many tutors are at a level, or when nothing tells how many are."""
+    from tutormax_cli.reports.words import counted
+
     if assessment.moments.latest is None:
         raise CheckFailed("--fail-on: there are no predictions to check", "tutormax predict")
     found = assessment.at_or_above(level)
     if found >= most:
-        raise CheckFailed(f"--fail-on: {found} tutors at {level} or above, {most} or more fail")
+        raise CheckFailed(f"--fail-on: {counted(found, 'tutor')} at {level} or above; {most} or more fail")

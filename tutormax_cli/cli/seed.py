@@ -10,7 +10,7 @@ import typer
 
 from tutormax_cli.cli.connect import database_session
 from tutormax_cli.cli.console import emit, next_step
-from tutormax_cli.cli.guards import confirm_loss
+from tutormax_cli.cli.guards import NoBackupOption, back_up, confirm_loss
 from tutormax_cli.cli.options import ConfirmOption, FormatOption, OutputOption, YesOption, parse_time
 from tutormax_cli.errors import UsageError
 from tutormax_cli.reports.render import Format
@@ -49,6 +49,7 @@ def seed(
     ] = False,
     yes: YesOption = False,
     confirm: ConfirmOption = None,
+    no_backup: NoBackupOption = False,
     format: FormatOption = Format.TABLE,
     output: OutputOption = None,
 ) -> None:
@@ -57,6 +58,8 @@ def seed(
     The same tutors, days, seed and as-of give the same rows on every machine. All or nothing: whatever goes wrong, the
     database stays as it was.
     """
+    from tutormax_cli.database.engine import driver_connection
+    from tutormax_cli.database.logged_session import note_rows
     from tutormax_cli.seeding.seed import Mode
     from tutormax_cli.simulation import World
 
@@ -71,6 +74,8 @@ def seed(
         else:
             if mode is Mode.REPLACE and any(held.values()):
                 confirm_loss(held, yes=yes, confirm=confirm)
+                back_up(held, skip=no_backup, driver=driver_connection(db.connection()))
+                note_rows(db, "deleted", held)
             report = _run(db, world, mode, raw)
     emit(report, format, output)
     if not dry_run:

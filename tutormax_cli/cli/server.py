@@ -77,7 +77,7 @@ def _status_report(found: "ServerStatus") -> "Report":
         [
             (Column("state", "State"), state),
             (Column("version", "PostgreSQL", Kind.INT), found.version),
-            (Column("pid", "Process", Kind.INT), found.pid),
+            (Column("pid", "Process"), found.pid),
             (Column("data_directory", "Data", flexible=True, wrap=True), str(found.data_directory)),
             (Column("size_bytes", "Size on disk", Kind.BYTES), found.size_bytes),
             (Column("socket_directory", "Socket", flexible=True, wrap=True), str(found.socket_directory)),

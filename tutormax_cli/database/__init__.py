@@ -1,91 +1,21 @@
-"""The library that other programs import: models, sessions and queries. The asyncio twin is `aio`."""
+"""The library that other programs import: models, sessions and queries. The asyncio twin is `aio`.
 
-from tutormax_cli.database.engine import (
-    close_db,
-    get_engine,
-    get_session,
-    get_session_factory,
-    get_settings,
-    init_db,
-    make_engine,
-)
-from tutormax_cli.database.enums import (
-    BehavioralArchetype,
-    EventType,
-    InterventionOutcome,
-    InterventionStatus,
-    InterventionType,
-    MetricWindow,
-    PerformanceTier,
-    RiskLevel,
-    SessionType,
-    TutorStatus,
-)
-from tutormax_cli.database.models import (
-    Base,
-    ChurnPrediction,
-    Intervention,
-    Session,
-    Student,
-    StudentFeedback,
-    Tutor,
-    TutorEvent,
-    TutorPerformanceMetric,
-)
-from tutormax_cli.database.queries import (
-    get_active_tutors,
-    get_all_performance_metrics,
-    get_first_sessions,
-    get_high_risk_tutors,
-    get_latest_churn_prediction,
-    get_latest_performance_metrics,
-    get_pending_interventions,
-    get_tutor_by_id,
-    get_tutor_events,
-    get_tutor_sessions,
-    get_tutor_statistics,
-    get_tutors_by_risk_level,
-)
-from tutormax_cli.settings import Settings
+Its names are those of `library`, which is imported when the first of them is asked for: who wants the embedded server
+or an enum alone doesn't wait for SQLAlchemy.
+"""
 
-__all__ = [
-    "Base",
-    "BehavioralArchetype",
-    "ChurnPrediction",
-    "EventType",
-    "Intervention",
-    "InterventionOutcome",
-    "InterventionStatus",
-    "InterventionType",
-    "MetricWindow",
-    "PerformanceTier",
-    "RiskLevel",
-    "Session",
-    "SessionType",
-    "Settings",
-    "Student",
-    "StudentFeedback",
-    "Tutor",
-    "TutorEvent",
-    "TutorPerformanceMetric",
-    "TutorStatus",
-    "close_db",
-    "get_active_tutors",
-    "get_all_performance_metrics",
-    "get_engine",
-    "get_first_sessions",
-    "get_high_risk_tutors",
-    "get_latest_churn_prediction",
-    "get_latest_performance_metrics",
-    "get_pending_interventions",
-    "get_session",
-    "get_session_factory",
-    "get_settings",
-    "get_tutor_by_id",
-    "get_tutor_events",
-    "get_tutor_sessions",
-    "get_tutor_statistics",
-    "get_tutors_by_risk_level",
-    "init_db",
-    "make_engine",
-]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tutormax_cli.database.library import *  # noqa: F403
+    from tutormax_cli.database.library import __all__ as __all__
+else:
+
+    def __getattr__(name: str) -> Any:
+        """Give a name of the library (PEP 562); `import *` finds `__all__` this way too."""
+        return getattr(import_module(f"{__name__}.library"), name)
+
+    def __dir__() -> list[str]:
+        """List the library's names, for completion."""
+        return sorted({*globals(), *__getattr__("__all__")})

@@ -13,6 +13,14 @@ from tutormax_cli.settings import SECRETS, Settings
 MAINTENANCE_DATABASE = "postgres"
 """The database that every server has, from which others are created."""
 
+_WRONG_SETTING = (
+    "invalid ",
+    "unrecognized configuration parameter",
+    "definition of service",
+    "could not parse network address",
+)
+"""How libpq, or the server, begins to say that it was told nonsense; nobody was kept from connecting."""
+
 _STARTING = ("the database system is starting up", "Connection refused", "No such file or directory")
 
 
@@ -107,6 +115,8 @@ def failure(problem: psycopg.Error, settings: Settings) -> ConnectionFailed | Us
     where = f"{settings.place} ({settings.source})"
     if isinstance(problem, psycopg.ProgrammingError):
         return UsageError(f"{settings.source}: {reason}", "check the part of the URL after '?'")
+    if reason.startswith(_WRONG_SETTING):
+        return UsageError(f"{settings.source}: {reason}", f"check {settings.source} and the PG* variables")
     if "does not exist" in reason and "database" in reason:
         return ConnectionFailed(f"{reason} at {where}", "create it: tutormax init")
     if "password" in reason or "role" in reason or "pg_hba" in reason:

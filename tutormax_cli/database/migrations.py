@@ -5,10 +5,12 @@ that can't be had soon is given up and tried again, so that nothing queues up be
 """
 
 import io
+import re
 import time
+import warnings
 from argparse import Namespace
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,14 +25,16 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from psycopg import sql
 from sqlalchemy import Connection, create_engine, event, pool
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SAWarning
 
 from alembic import command
+from tutormax_cli.database import admin_log
 from tutormax_cli.database.connection import MAINTENANCE_DATABASE, connect, connect_patiently
 from tutormax_cli.database.engine import DIALECT, driver_connection
 from tutormax_cli.database.failures import explain
 from tutormax_cli.database.migration_lock import migration_lock
 from tutormax_cli.database.models import Base
+from tutormax_cli.database.queries import count_rows
 from tutormax_cli.database.revisions import (
     VERSION_TABLE,
     Revision,
@@ -119,7 +123,7 @@ def upgrade(
     stands without our version table; a failed revision leaves the database at the one before.
     """
     told = listener or Listener()
-    with migration_lock(settings, wait, told.waiting) as connection:
+    with migration_lock(settings, wait, told.waiting) as connection, _failure_logged(connection):
         before = schema_state(connection)
         if before.newer_than_program:
             require_head(before)
@@ -135,25 +139,28 @@ def downgrade(
 ) -> Migrated:
     """Take revisions back down to `target`: `base`, a revision or `-N`. What their tables hold is lost."""
     told = listener or Listener()
-    with migration_lock(settings, wait, told.waiting) as connection:
+    with migration_lock(settings, wait, told.waiting) as connection, _failure_logged(connection):
         before = schema_state(connection)
         if before.newer_than_program:
             require_head(before)
-        _run(settings, lambda config: command.downgrade(config, target), wait, told)
+        held = count_rows(connection)
+        _run(settings, lambda config: command.downgrade(config, target), wait, told, held)
         after = schema_state(connection)
     return Migrated(after, tuple(reversed([r for r in before.applied if r not in after.applied])))
 
 
 def stamp(settings: Settings, target: str, *, wait: float = DEFAULT_WAIT) -> SchemaState:
     """Record that the database stands at `target` without running anything."""
-    with migration_lock(settings, wait, Listener().waiting) as connection:
+    with migration_lock(settings, wait, Listener().waiting) as connection, _failure_logged(connection):
         _run(settings, lambda config: command.stamp(config, target, purge=True), wait, Listener())
         return schema_state(connection)
 
 
 def drift(settings: Settings) -> list[str]:
     """List how the database's tables differ from the models; empty when they don't."""
-    with _connection(settings) as connection:
+    with _connection(settings) as connection, warnings.catch_warnings():
+        # SQLAlchemy reads a constraint that is NOT VALID as one with an option that it then doesn't know.
+        warnings.filterwarnings("ignore", "Can't validate argument 'dialect_options'", SAWarning)
         context = MigrationContext.configure(connection, opts={"include_name": ours_only, "target_metadata": METADATA})
         operations = produce_migrations(context, METADATA).upgrade_ops
     return [] if operations is None else _described(operations)
@@ -164,10 +171,36 @@ def sql_script(settings: Settings, target: str = "head") -> str:
     at = state(settings)
     if at.newer_than_program:
         require_head(at)
+    return _offline(command.upgrade, at.current or "base", target)
+
+
+def rows_lost(settings: Settings, target: str) -> dict[str, int]:
+    """Count the rows of the tables that going down to `target` drops or takes columns from."""
+    with connect(settings) as connection:
+        at = schema_state(connection)
+        if at.newer_than_program:
+            require_head(at)
+        held = count_rows(connection)
+    if at.current is None:
+        return {}
+    script = _offline(command.downgrade, at.current, _absolute(at, target))
+    lost = {table for pair in _LOSING.findall(script) for table in pair if table}
+    return {table: rows for table, rows in held.items() if table in lost}
+
+
+def _absolute(at: SchemaState, target: str) -> str:
+    """Name the revision that `-N` means."""
+    if not target.startswith("-"):
+        return target
+    left = at.applied[: -int(target[1:]) or None]
+    return left[-1].id if left else "base"
+
+
+def _offline(run: Callable[..., None], start: str, end: str) -> str:
+    """Write the SQL between two revisions instead of running it."""
     buffer = io.StringIO()
-    config = _config(buffer=buffer)
     with _alembic_errors():
-        command.upgrade(config, f"{at.current or 'base'}:{target}", sql=True)
+        run(_config(buffer=buffer), f"{start}:{end}", sql=True)
     return buffer.getvalue()
 
 
@@ -198,6 +231,8 @@ def check_target(target: str) -> None:
         raise UsageError(f"there is no revision {target!r}", "list them: tutormax migrate history")
 
 
+_LOSING = re.compile(r"^DROP TABLE (\w+)|^ALTER TABLE (\w+) DROP COLUMN", re.MULTILINE)
+
 METADATA = Base.metadata
 
 
@@ -214,16 +249,32 @@ def online_connection(settings: Settings) -> Iterator[Connection]:
 
 
 def note_applied(ctx: MigrationContext, step: Any) -> None:
-    """Keep, in the revision's own transaction, when it was applied."""
+    """Keep, in the revision's own transaction, when it was applied, and add an entry to the admin log."""
     if ctx.connection is None or ctx.as_sql:
         return
     now = datetime.now(UTC).replace(microsecond=0)
     driver = driver_connection(ctx.connection)
-    row = driver.execute("SELECT obj_description(to_regclass(%s), 'pg_class')", [VERSION_TABLE]).fetchone()
-    comment = row[0] if row else None
+    row = driver.execute(
+        "SELECT obj_description(to_regclass(%s), 'pg_class'), extract(epoch FROM clock_timestamp() - now())::float8",
+        [VERSION_TABLE],
+    ).fetchone()
+    comment, seconds = row if row else (None, 0.0)
     for revision in step.up_revision_ids:
         comment = record_applied(comment, revision, now if step.is_upgrade else None)
     driver.execute(set_comment(comment or "{}"))
+    if admin_log.may_write(driver) is not None:  # the log begins with its own revision
+        config = ctx.config
+        rows = _lost_rows(driver, config.attributes.get("held", {}) if config else {})
+        at = schema_state(driver).current
+        admin_log.record(driver, admin_log.Entry(admin_log.command_name(), seconds, rows, revision=at))
+
+
+def _lost_rows(driver: psycopg.Connection, held: dict[str, int]) -> admin_log.Rows:
+    """Take from the rows that the tables `held` before a downgrade those whose table is gone by now."""
+    gone = driver.execute(
+        "SELECT name FROM unnest(%s::text[]) name WHERE to_regclass(quote_ident(name)) IS NULL", [list(held)]
+    ).fetchall()
+    return {name: {"deleted": count} for (name,) in gone if (count := held.pop(name))}
 
 
 def _config(*, buffer: io.StringIO | None = None) -> Config:
@@ -236,24 +287,47 @@ def _config(*, buffer: io.StringIO | None = None) -> Config:
     return config
 
 
+_AS_OWNER = f"""
+    SELECT set_config('role', owner.rolname, true)
+    FROM pg_class JOIN pg_roles AS owner ON owner.oid = relowner
+    JOIN pg_database ON datname = current_database() AND datdba = relowner
+    WHERE pg_class.oid = to_regclass('{VERSION_TABLE}')
+      AND owner.rolname <> current_user AND pg_has_role(relowner, 'USAGE')
+"""
+
+
 @contextmanager
 def _connection(settings: Settings) -> Iterator[Connection]:
-    """Give an unpooled SQLAlchemy connection whose every transaction waits only briefly for locks."""
+    """Give an unpooled SQLAlchemy connection whose every transaction waits only briefly for locks.
+
+    It works as the role that owns the database and the schema in it, where ours is a member of that, so that what a
+    revision makes belongs to it too.
+    """
     engine = create_engine(DIALECT, creator=lambda: connect(settings), poolclass=pool.NullPool, hide_parameters=True)
 
     @event.listens_for(engine, "begin")
-    def wait_briefly(connection: Connection) -> None:
+    def begin(connection: Connection) -> None:
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+        connection.exec_driver_sql(_AS_OWNER)
 
     with engine.connect() as connection:
         yield connection
 
 
-def _run(settings: Settings, work: Callable[[Config], None], wait: float, told: Listener) -> None:
-    """Run an Alembic command, again and again while an application holds a lock that it needs."""
+def _run(
+    settings: Settings,
+    work: Callable[[Config], None],
+    wait: float,
+    told: Listener,
+    held: Mapping[str, int] | None = None,
+) -> None:
+    """Run an Alembic command, again and again while an application holds a lock that it needs.
+
+    `held` are the rows of the tables before it, for the admin log to say which were lost.
+    """
     deadline = time.monotonic() + wait
     config = _config()
-    config.attributes["listener"] = told
+    config.attributes.update(listener=told, held=dict(held or {}))
     while True:
         try:
             with _connection(settings) as connection, _alembic_errors():
@@ -268,6 +342,21 @@ def _run(settings: Settings, work: Callable[[Config], None], wait: float, told: 
                 ) from problem
             told.waiting("another session uses a table that the revision changes")
             time.sleep(0.5)
+
+
+@contextmanager
+def _failure_logged(driver: psycopg.Connection) -> Iterator[None]:
+    """Add an entry to the admin log for an error that ends the migration, where there is a log and it can be had."""
+    began = time.monotonic()
+    try:
+        yield
+    except BaseException as problem:
+        how = admin_log.failure(problem)
+        with suppress(psycopg.Error):
+            if how is not None and admin_log.may_write(driver):
+                at, seconds = schema_state(driver).current, round(time.monotonic() - began, 3)
+                admin_log.record(driver, admin_log.Entry(admin_log.command_name(), seconds, revision=at, **how))
+        raise
 
 
 @contextmanager

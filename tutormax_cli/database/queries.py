@@ -238,10 +238,14 @@ def get_tutor_statistics(
 ) -> TutorStatistics:
     """Count a tutor's sessions scheduled in the `days_back` days before `as_of` (default: now).
 
-    The average is over the overall ratings of those sessions, None where nobody rated.
+    The average is over the overall ratings that those sessions had by then, None where nobody had rated.
     """
     until = as_of or datetime.now(UTC)
-    feedback = and_(StudentFeedback.tutor_id == Session.tutor_id, StudentFeedback.session_id == Session.session_id)
+    feedback = and_(
+        StudentFeedback.tutor_id == Session.tutor_id,
+        StudentFeedback.session_id == Session.session_id,
+        StudentFeedback.submitted_at < until,
+    )
     row = db.execute(
         select(
             func.count(Session.session_id),

@@ -105,7 +105,7 @@ def require_head(state: SchemaState) -> None:
     if state.newer_than_program:
         raise SchemaNotReady(
             f"the database is at revision {state.current}, newer than this tutormax (head {state.head})",
-            "install the newer tutormax: pip install --upgrade tutormax",
+            "install the version of tutormax that made it, or a newer one",
         )
     if state.current is None:
         raise SchemaNotReady("the database has no TutorMax schema yet", "create it: tutormax init")

@@ -75,6 +75,8 @@ RULES = (
         "fell silent",
         lambda tutor: tutor.silent and tutor.level is not RiskLevel.LOW,
     ),
+    # At low risk silence is most often a holiday; somebody asks nonetheless.
+    _rule(InterventionType.MANAGER_COACHING, 48, "silent, at low risk", lambda tutor: tutor.silent),
     _rule(
         InterventionType.RETENTION_INTERVIEW,
         24,
@@ -96,14 +98,19 @@ RULES = (
     _rule(
         InterventionType.FIRST_SESSION_CHECKIN,
         72,
-        "weak first sessions of a new tutor",
+        "mainly first sessions, new tutor",
         lambda tutor: _mainly(Component.FIRST_SESSION_QUALITY)(tutor) and tutor.is_new,
     ),
-    _rule(InterventionType.TRAINING_MODULE, 168, "weak first sessions", _mainly(Component.FIRST_SESSION_QUALITY)),
-    _rule(InterventionType.RESCHEDULING_ALERT, 72, "many reschedules", _mainly(Component.RESCHEDULE_PATTERN)),
-    _rule(InterventionType.RESCHEDULING_ALERT, 72, "missed sessions", _mainly(Component.NO_SHOW_RISK)),
-    _rule(InterventionType.PEER_MENTORING, 168, "new to the company", _mainly(Component.TENURE_RISK)),
-    _rule(InterventionType.TRAINING_MODULE, 168, "falling ratings", _mainly(Component.PERFORMANCE_TREND)),
+    _rule(InterventionType.TRAINING_MODULE, 168, "mainly first sessions", _mainly(Component.FIRST_SESSION_QUALITY)),
+    _rule(InterventionType.RESCHEDULING_ALERT, 72, "mainly reschedules", _mainly(Component.RESCHEDULE_PATTERN)),
+    _rule(InterventionType.RESCHEDULING_ALERT, 72, "mainly no-shows", _mainly(Component.NO_SHOW_RISK)),
+    _rule(
+        InterventionType.PEER_MENTORING,
+        168,
+        "new to the company",
+        lambda tutor: _mainly(Component.TENURE_RISK)(tutor) and tutor.is_new,
+    ),
+    _rule(InterventionType.TRAINING_MODULE, 168, "mainly ratings", _mainly(Component.PERFORMANCE_TREND)),
     _rule(
         InterventionType.AUTOMATED_COACHING,
         168,

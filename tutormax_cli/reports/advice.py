@@ -12,10 +12,11 @@ from tutormax_cli.reports.reasons import contributions
 def advice(
     level: RiskLevel | str | None, factors: Mapping[str, Any] | None, tenure_days: int | None, *, silent: bool
 ) -> Recommendation | None:
-    """Give the recommended action, or None where the rules have none; without a prediction they have none."""
-    if level is None:
-        return None
-    return recommend(Situation(RiskLevel(level), _dominant(factors), tenure_days or 0, silent))
+    """Give the recommended action, or None where the rules have none.
+
+    Without a prediction nothing but silence is known: the tutor counts as one at low risk.
+    """
+    return recommend(Situation(RiskLevel(level or RiskLevel.LOW), _dominant(factors), tenure_days or 0, silent))
 
 
 def _dominant(factors: Mapping[str, Any] | None) -> Component | None:

@@ -8,17 +8,20 @@ from tutormax_cli.churn.measures import Bin, Scores
 from tutormax_cli.reports.report import Column, Kind, Layout, Report, Section, record
 from tutormax_cli.reports.words import LEVEL_TONES
 
+_SETS = {RiskSet.ALL.value: "all active", RiskSet.WORKING.value: "at work", RiskSet.SILENT.value: "silent"}
+"""Short words for the risk sets: the table is wide."""
+
 SCORE_COLUMNS = (
-    Column("risk_set", "tutors"),
+    Column("risk_set", "tutors", labels=_SETS),
     Column("judged", "chances by"),
-    Column("rows", "rows", Kind.INT, priority=1),
+    Column("rows", "rows", Kind.INT, priority=2),
     Column("left", "left", Kind.PERCENT),
     Column("auc", "AUC", Kind.FLOAT, digits=3),
     Column("auc_low", "from", Kind.FLOAT, digits=3),
     Column("auc_high", "to", Kind.FLOAT, digits=3),
-    Column("top_tenth_precision", "top tenth", Kind.PERCENT),
-    Column("brier", "Brier", Kind.FLOAT, digits=4, priority=2),
-    Column("brier_skill", "skill", Kind.FLOAT, digits=3),
+    Column("top_tenth_precision", "top 10%", Kind.PERCENT),
+    Column("brier", "Brier", Kind.FLOAT, digits=4, priority=3),
+    Column("brier_skill", "skill", Kind.FLOAT, digits=3, priority=1),
     Column("calibration_error", "cal. error", Kind.FLOAT, digits=4),
 )
 CALIBRATION_COLUMNS = (
@@ -108,9 +111,14 @@ def _notes(found: Comparison) -> Iterator[str]:
     gone, everybody = model[RiskSet.SILENT].left, model[RiskSet.ALL].left
     yield (
         f"{gone / everybody:.0%} of those who left had been silent for 7 days already: finding them is easy, keeping"
-        " them is not. The tutors with a session in the last 7 days are the harder and the more useful test."
+        " them is not. Those at work, with a session in the last 7 days, are the harder and the more useful test."
     )
     yield "A row is a tutor at a weekly date; the interval of the AUC (95 %) draws whole tutors."
+    if Judge.ORACLE in found.scores:
+        yield (
+            "The oracle knows the hidden state of the synthetic tutors: nobody can do better. Without signal it is the"
+            " same company with departures at random."
+        )
     for better, worse in (
         (Judge.MODEL, Judge.ORACLE),
         (Judge.MODEL_WITHOUT_SIGNAL, Judge.ORACLE_WITHOUT_SIGNAL),

@@ -1,56 +1,21 @@
 """What goes with a score, in words with the numbers behind them: "3 sessions last week, usually 14".
 
-The words tell what was seen, never that it is the cause. Evidence whose numbers are not all known is left out.
+The words tell what was seen, never that it is the cause. Evidence whose numbers are not all known is left out, and so
+is evidence that points the other way than the points do: what got better is no sign of risk, whatever the model made
+of it.
 """
 
 import math
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from string import Formatter
 from typing import Any
+
+from tutormax_cli.reports.phrases import COMPONENTS, Phrase
 
 MAIN_REASONS = 3
 """How many components a line names at most."""
 LEAST_POINTS = 2
 """A component that adds fewer points than this is no reason to name."""
-
-_WORDS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "engagement_decline": (
-        "engagement",
-        (
-            "{sessions_last_7_days} sessions last week, usually {sessions_usual_7_days}",
-            "{logins_last_7_days} logins last week, usually {logins_usual_7_days}",
-            "engagement {engagement_recent}, usually {engagement_usual}",
-        ),
-    ),
-    "performance_trend": (
-        "ratings",
-        ("rated {rating_recent}, usually {rating_usual}", "rated {rating_recent} lately"),
-    ),
-    "reschedule_pattern": (
-        "reschedules",
-        (
-            "{rescheduled_14_days} of {scheduled_14_days} rescheduled in 14 days",
-            "usually {reschedule_rate_usual} rescheduled",
-        ),
-    ),
-    "first_session_quality": (
-        "first sessions",
-        ("first sessions rated {first_session_rating}", "{first_sessions_rated} ratings"),
-    ),
-    "no_show_risk": ("no-shows", ("{no_shows_28_days} no-shows of {scheduled_28_days} in 4 weeks",)),
-    "tenure_risk": ("tenure", ("{tenure_days} days with us",)),
-    "availability_reduction": ("availability", ("{hours_per_week_before} → {hours_per_week_now} hours a week",)),
-}
-"""A component's name for people, and the phrases about its evidence, the most telling first.
-
-A phrase all of whose numbers were already told is left out, so a plainer one may follow as the substitute.
-"""
-
-_SHARES = {"reschedule_rate_usual"}
-_FINE = {"engagement_recent", "engagement_usual"}
-_ONE_OF_MANY = re.compile(r"(?<![\d.,])1 ([\w-]+)s\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,35 +29,35 @@ class Contribution:
     @property
     def label(self) -> str:
         """The component's name for people."""
-        label, _ = _WORDS.get(self.component, (self.component.replace("_", " "), ()))
+        label, _ = COMPONENTS.get(self.component, (self.component.replace("_", " "), ()))
         return label
 
     @property
     def phrases(self) -> tuple[str, ...]:
-        """What was seen, the most telling first; empty when nothing is known."""
-        _, forms = _WORDS.get(self.component, ("", ()))
-        known: list[str] = []
-        told: set[str] = set()
-        for form in forms:
-            keys = set(_keys(form))
-            if keys <= self._numbers.keys() and not keys <= told:
-                known.append(form)
-                told |= keys
-        # The sort is stable: of several comparisons with the usual, the one that fell furthest comes first.
-        known.sort(key=self._left_of_usual)
-        return tuple(self._fill(form) for form in known)
+        """What was seen that goes with the points, the most telling first; empty when nothing is known to."""
+        numbers = self._numbers
+        worse = {phrase: phrase.worse(numbers) for phrase in self._known(numbers)}
+        fitting = [phrase for phrase, found in worse.items() if self._goes_with(found)]
+        # The sort is stable: of several comparisons the one that differs most comes first.
+        fitting.sort(key=lambda phrase: -(worse[phrase] or 0.0) * (-1 if self.points < 0 else 1))
+        return tuple(phrase.fill(numbers) for phrase in fitting)
 
     @property
     def _numbers(self) -> dict[str, float]:
         return {key: value for key, value in self.evidence.items() if _is_number(value)}
 
-    def _left_of_usual(self, form: str) -> float:
-        now, *usual = (self._numbers[key] for key in _keys(form))
-        return now / usual[0] if usual and usual[0] and ", usually" in form else 1.0
+    def _known(self, numbers: Mapping[str, float]) -> Iterator[Phrase]:
+        """List the phrases whose numbers are known, and none that would say again what one before says."""
+        _, phrases = COMPONENTS.get(self.component, ("", ()))
+        told: set[str] = set()
+        for phrase in phrases:
+            if phrase.keys <= numbers.keys() and not phrase.keys <= told:
+                told |= phrase.keys
+                yield phrase
 
-    def _fill(self, form: str) -> str:
-        text = form.format_map({key: _shown(key, value) for key, value in self._numbers.items()})
-        return _ONE_OF_MANY.sub(r"1 \1", text)
+    def _goes_with(self, worse: float | None) -> bool:
+        """Tell whether what points that way may stand beside these points; beside none anything may."""
+        return worse is None or self.points == 0 or worse * self.points > 0
 
 
 def contributions(factors: Mapping[str, Any] | None) -> list[Contribution]:
@@ -110,18 +75,5 @@ def main_reasons(factors: Mapping[str, Any] | None) -> tuple[str, ...]:
     return tuple((*part.phrases, f"{part.label} +{part.points} points")[0] for part in adding[:MAIN_REASONS])
 
 
-def _keys(form: str) -> list[str]:
-    return [key for _, key, _, _ in Formatter().parse(form) if key]
-
-
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _shown(key: str, value: float) -> str:
-    """Write a number without needless decimals: 14, 4.5; a share as 5%."""
-    if key in _SHARES:
-        return f"{100 * value:.0f}%"
-    if key in _FINE:
-        return f"{value:.2f}"
-    return f"{value:.0f}" if value >= 10 or value == round(value) else f"{value:.1f}"

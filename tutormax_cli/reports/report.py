@@ -7,7 +7,7 @@ them in its own way: the terminal "84%", JSON 0.84.
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TypeAlias, Union
 
@@ -149,7 +149,8 @@ class Report:
 
     `name` is the machine's name ("risk-report"); `facts` stand in the headline and at the top of the JSON document;
     `main` names the section that CSV and JSON lines give (default: the first table, else the first section), or
-    several, whose rows they give one after the other with the section's name in front.
+    several, whose rows they give one after the other with the section's name in front. `identity` says whose rows they
+    are, and stands in front of each of them.
     """
 
     name: str
@@ -158,6 +159,7 @@ class Report:
     facts: tuple[Fact, ...] = ()
     notes: tuple[str, ...] = ()
     main: str | tuple[str, ...] = ()
+    identity: tuple[Fact, ...] = ()
 
     def __post_init__(self) -> None:
         names = [column.key for column, _ in self.facts] + [section.name for section in self.sections]
@@ -168,12 +170,13 @@ class Report:
 
     @property
     def main_section(self) -> Section:
-        """The section whose rows CSV and JSON lines give."""
+        """The section whose rows CSV and JSON lines give, the identity in front of each."""
         chosen = [section for section in self.sections if section.name in self._main_names]
-        if chosen:
-            return chosen[0] if len(chosen) == 1 else _joined(chosen)
         tables = (section for section in self.sections if section.layout is Layout.TABLE)
-        return next(tables, self.sections[0])
+        section = _joined(chosen) if len(chosen) > 1 else next(iter(chosen), None) or next(tables, self.sections[0])
+        columns, values = (tuple(part) for part in zip(*self.identity, strict=True)) if self.identity else ((), ())
+        rows = tuple(values + row for row in section.rows)
+        return replace(section, columns=columns + section.columns, rows=rows)
 
     @property
     def _main_names(self) -> tuple[str, ...]:

@@ -2,8 +2,8 @@
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from tutormax_cli.database.enums import InterventionType, RiskLevel
 from tutormax_cli.interventions.rules import Recommendation
@@ -12,10 +12,12 @@ from tutormax_cli.reports.advice import advice
 from tutormax_cli.reports.reasons import main_reasons
 from tutormax_cli.reports.report import ABSENT, Column, Fact, Kind, Report, Row, Section
 from tutormax_cli.reports.risk_data import Assessment, Standing
-from tutormax_cli.reports.words import LEVEL_TONES, TIER_TONES, labels_of
+from tutormax_cli.reports.words import LEVEL_TONES, TIER_TONES, as_of_fact, labels_of, moment_kind
 
 STALE_AFTER = timedelta(days=7)
 """Older predictions than this are said to be old."""
+
+HOURS_PER_DAY = 24
 
 HORIZONS = {7: "leavers_7_days", 30: "leavers_30_days", 90: "leavers_90_days"}
 
@@ -38,7 +40,7 @@ QUEUE_COLUMNS = (
     Column("tutor_id", "id", priority=8),
     Column("name", "tutor", flexible=True, min_width=16),
     Column("subjects", "subjects", Kind.LIST, priority=6, flexible=True, min_width=12),
-    Column("tenure_days", "days here", Kind.INT, priority=5),
+    Column("tenure_days", "days with us", Kind.INT, priority=5),
     Column("tier", "tier", priority=7, tones=TIER_TONES),
     Column("score", "score", Kind.INT),
     Column("change", "7 d", Kind.CHANGE, absent="new"),
@@ -58,20 +60,28 @@ SILENT_COLUMNS = (
     Column("subjects", "subjects", Kind.LIST, priority=3, flexible=True, min_width=12),
     Column("score", "score", Kind.INT),
     Column("level", "level", tones=LEVEL_TONES),
-    Column("last_session", "last session", Kind.DATE, absent="never"),
+    Column("last_session", "last session", Kind.DATE, priority=1, absent="never"),
     Column("days_silent", "days", Kind.INT),
-    Column("missed_7_days", "missed 7 d", Kind.INT),
-    Column("booked_7_days", "next 7 d", Kind.INT),
+    Column("missed_7_days", "missed 7 d", Kind.INT, priority=1),
+    Column("booked_7_days", "next 7 d", Kind.INT, priority=1),
     *OPEN_COLUMNS,
     *ADVICE_COLUMNS,
 )
 
 
-def risk_report(assessment: Assessment, as_of: datetime, command: str = "tutormax risk-report") -> Report:
-    """Lay an assessment out; `as_of` is the time that was asked for, which tells how old the predictions are.
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """The commands that notes name: what the person typed, without a limit, and the same for one tutor."""
 
-    `command` is what the person typed, without a limit: notes say how to see more by it.
-    """
+    more: str
+    one: str
+
+
+COMMANDS = Commands("tutormax risk-report", "tutormax risk-report")
+
+
+def risk_report(assessment: Assessment, as_of: datetime, commands: Commands = COMMANDS) -> Report:
+    """Lay an assessment out; `as_of` is the time that was asked for, which tells how old the predictions are."""
     return Report(
         "risk-report",
         "Churn risk",
@@ -83,16 +93,16 @@ def risk_report(assessment: Assessment, as_of: datetime, command: str = "tutorma
             _silent(assessment),
             _actions(assessment),
         ),
-        notes=tuple(_notes(assessment, as_of, command)),
+        notes=tuple(_notes(assessment, as_of, commands)),
         main=("queue", "silent"),
     )
 
 
 def _facts(assessment: Assessment) -> tuple[Fact, ...]:
     moments = assessment.moments
-    models = sorted({count.model_version for count in assessment.levels if count.model_version})
+    models = sorted({count.model_version for count in assessment.levels if count.tutors})
     return (
-        (Column("as_of", "as of", moment_kind(moments.latest)), moments.latest),
+        as_of_fact(moments.latest),
         (Column("model_version", "model"), ", ".join(models) or None),
         (
             Column("calibrated", "", Kind.FLAG, absent="", labels={"yes": "calibrated", "no": "uncalibrated"}),
@@ -102,12 +112,6 @@ def _facts(assessment: Assessment) -> tuple[Fact, ...]:
         (Column("compared_with", "change since", moment_kind(moments.previous), absent=""), moments.previous),
         (Column("tutors", "tutors scored", Kind.INT), assessment.tutors),
     )
-
-
-def moment_kind(moment: datetime | None) -> Kind:
-    """Show midnight as a day, any other time in full."""
-    midnight = moment is None or moment.astimezone(UTC).time() == time.min
-    return Kind.DATE if midnight else Kind.TIMESTAMP
 
 
 def _levels(assessment: Assessment) -> Section:
@@ -184,10 +188,19 @@ def _queue_row(tutor: Standing, latest: datetime | None) -> Row:
 def _silent(assessment: Assessment) -> Section:
     rows = tuple(_silent_row(tutor, assessment.moments.latest) for tutor in assessment.silent)
     found = assessment.silent[0].matching if rows else 0
-    title = f"Silent for 7 days or more: {found}, contact today" if found else "Silent for 7 days or more"
+    title = "Silent for 7 days or more" + (f": {found}, {_urgency(assessment, found)}" if found else "")
     # Without predictions nobody was looked at: that is not to be read as all is well.
     if_empty = "nobody" if assessment.tutors else "unknown: no predictions yet"
     return Section("silent", SILENT_COLUMNS, rows, title=title, if_empty=if_empty)
+
+
+def _urgency(assessment: Assessment, found: int) -> str:
+    """Say in a few words what is recommended for all silent tutors found; those not shown score no higher."""
+    advised = [_advised(tutor, assessment.moments.latest) for tutor in assessment.silent]
+    today = [found is not None and found.hours <= HOURS_PER_DAY for found in advised]
+    if all(today) and len(today) == found:
+        return "contact today"
+    return "contact today from Medium up" if any(today) else "contact in 48 h"
 
 
 def _silent_row(tutor: Standing, latest: datetime | None) -> Row:
@@ -229,17 +242,24 @@ def days_between(earlier: datetime | None, later: datetime | None) -> int | None
     return None if earlier is None or later is None else (later - earlier).days
 
 
-def _notes(assessment: Assessment, as_of: datetime, command: str) -> Iterator[str]:
+def _notes(assessment: Assessment, as_of: datetime, commands: Commands) -> Iterator[str]:
     """Say what is not shown, how to see one tutor in full, and when the predictions are old."""
     latest = assessment.moments.latest
     which = {f"at {assessment.selection.min_score} or above": assessment.queue, "silent": assessment.silent}
     for name, shown in which.items():
         hidden = shown[0].matching - len(shown) if shown else 0
         if hidden:
-            yield f"{hidden:,} more {name}: {command} --limit {hidden + len(shown)}"
+            yield f"{hidden:,} more {name}: {commands.more} --limit {hidden + len(shown)}"
     listed = (*assessment.queue, *assessment.silent)
     if listed:
         most = max(listed, key=lambda tutor: tutor.churn_score or 0)
-        yield f"One tutor in full: tutormax risk-report --tutor {shlex.quote(most.tutor_id)}"
+        yield f"One tutor in full, by name or id: {commands.one} --tutor {shlex.quote(_called(most))}"
+    if assessment.mixed:
+        yield "The changes compare two kinds of score: chances to leave, and uncalibrated ones of another model."
     if latest is not None and as_of - latest > STALE_AFTER:
         yield f"These predictions are {(as_of - latest).days} days old; renew them: tutormax predict"
+
+
+def _called(tutor: Standing) -> str:
+    """Give the name, which is on the screen however narrow it is, or the id where a name can't be typed."""
+    return tutor.name if tutor.name.isprintable() and tutor.name.strip() else tutor.tutor_id

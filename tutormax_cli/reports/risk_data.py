@@ -23,13 +23,17 @@ class Moments:
 
 @dataclass(frozen=True, slots=True)
 class LevelCount:
-    """The tutors of one risk level and model, now or before, and the leavers expected among them."""
+    """The tutors of one risk level and model, now or before, and the leavers expected among them.
+
+    `calibrated` counts those whose score comes with probabilities.
+    """
 
     risk_level: str
-    model_version: str | None
+    model_version: str
     tutors: int
     tutors_before: int
     calibrated: int
+    calibrated_before: int
     leavers_7_days: float
     leavers_30_days: float
     leavers_90_days: float
@@ -111,6 +115,12 @@ class Assessment:
     def tutors(self) -> int:
         """The active tutors who have a prediction."""
         return sum(count.tutors for count in self.levels)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether changes compare a score that is a chance to leave with one that is not."""
+        before = sum(count.tutors_before for count in self.levels)
+        return before > 0 and (sum(count.calibrated_before for count in self.levels) == before) is not self.calibrated
 
     def at_or_above(self, floor: RiskLevel) -> int:
         """Count the tutors of a level and of those above it."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from tutormax_cli.reports.report import Column, Kind, Layout, Report, Section, record
+from tutormax_cli.reports.words import counted
 from tutormax_cli.seeding.plan import Plan, TablePlan
 from tutormax_cli.seeding.record import Seeded
 
@@ -45,4 +46,4 @@ def done(run: Seeded, rows: Mapping[str, int], seconds: float) -> Report:
 
 def described(tutors: int, days: int, as_of: datetime) -> str:
     """Name a world by its size and its end."""
-    return f"{tutors:,} tutors, {days:,} days to {as_of.day} {as_of:%b %Y}"
+    return f"{counted(tutors, 'tutor')}, {counted(days, 'day')} to {as_of.day} {as_of:%b %Y}"

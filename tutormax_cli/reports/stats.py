@@ -1,44 +1,25 @@
 """What the database holds: rows, sizes, freshness, ratings, tiers, levels, the last weeks; and one tutor in figures."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import func, literal, select, union_all
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import select
 from sqlalchemy.orm import Session as OrmSession
 
 from tutormax_cli.database.engine import driver_connection
 from tutormax_cli.database.enums import MetricWindow, PerformanceTier, RiskLevel, TutorStatus
-from tutormax_cli.database.models import (
-    ChurnPrediction,
-    Intervention,
-    Session,
-    Student,
-    StudentFeedback,
-    Tutor,
-    TutorEvent,
-    TutorPerformanceMetric,
-)
+from tutormax_cli.database.models import Session, Tutor
 from tutormax_cli.database.queries import get_tutor_statistics
-from tutormax_cli.reports.lookup import find_tutor
+from tutormax_cli.reports.lookup import find_tutor, status_at, tutor_status
 from tutormax_cli.reports.report import Column, Fact, Kind, Report, Section, Tone
-from tutormax_cli.reports.sql import statement
-from tutormax_cli.reports.trends import read_trends, subjects, weeks
-from tutormax_cli.reports.words import LEVEL_TONES, TIER_TONES
+from tutormax_cli.reports.sql import statement_on
+from tutormax_cli.reports.tables import TableFacts, measure_tables
+from tutormax_cli.reports.trends import Trends, read_trends, subjects, weeks
+from tutormax_cli.reports.words import LEVEL_TONES, TIER_TONES, as_of_fact
 from tutormax_cli.seeding.record import Seeded, read_seed_record
 
-FRESHNESS: dict[str, InstrumentedAttribute[datetime] | InstrumentedAttribute[datetime | None]] = {
-    Tutor.__tablename__: Tutor.onboarding_date,
-    Student.__tablename__: Student.created_at,
-    Session.__tablename__: Session.actual_start,
-    StudentFeedback.__tablename__: StudentFeedback.submitted_at,
-    TutorPerformanceMetric.__tablename__: TutorPerformanceMetric.calculation_date,
-    ChurnPrediction.__tablename__: ChurnPrediction.prediction_date,
-    Intervention.__tablename__: Intervention.recommended_date,
-    TutorEvent.__tablename__: TutorEvent.event_timestamp,
-}
-"""Of every table, the time that tells how far its data reach."""
+ENDLESS = datetime.max.replace(tzinfo=UTC)
 
 WINDOWS = tuple(window.days for window in MetricWindow)
 """The days back that one tutor's figures are given for."""
@@ -46,53 +27,66 @@ WINDOWS = tuple(window.days for window in MetricWindow)
 RATINGS = ("5", "4", "3", "2", "1")
 RATING_TONES = {"1": Tone.BAD, "2": Tone.WARNING}
 
-
-@dataclass(frozen=True, slots=True)
-class TableFacts:
-    """One table: its rows, its bytes with indexes and TOAST, and its newest time."""
-
-    table: str
-    rows: int
-    bytes: int
-    latest: datetime | None
-
+PAST = (
+    "Counted are the rows dated before that time. Table sizes and the number of students then are unknown; who is"
+    " inactive now counts as inactive then."
+)
 
 Counts = Mapping[tuple[str, str], int]
 """Rows by what they are counts of and by value."""
 
 
-def stats(db: OrmSession, as_of: datetime) -> Report:
-    """Count all tables, and tell how the last weeks went; tiers and levels are the newest day's until `as_of`."""
-    tables, trends = measure_tables(db), read_trends(db, as_of)
+def stats(db: OrmSession, now: datetime, as_of: datetime | None = None) -> Report:
+    """Count all tables, and tell how the weeks until `now` went; or both as they stood at an earlier `as_of`.
+
+    As of a time, rows count that were dated before it (sessions by when they were to begin); how large the tables were
+    and how many students there were then, nothing tells.
+    """
+    until = as_of or now
+    tables, trends, counts = measure_tables(db, as_of), read_trends(db, until), _count_values(db, until, as_of)
     seeded = read_seed_record(driver_connection(db.connection()))
-    counts = {
-        (of_what, value): rows for of_what, value, rows in db.execute(statement("distributions"), {"as_of": as_of})
-    }
     levels = [level.value for level in reversed(RiskLevel)]
     return Report(
         "stats",
         "TutorMax database",
-        facts=_totals(tables, counts),
+        facts=_totals(tables, counts, as_of),
         sections=(
             _tables(tables),
             _distribution("statuses", "Tutors", "status", list(TutorStatus), counts),
-            _distribution("ratings", "Ratings", "rating", RATINGS, counts, RATING_TONES, beside=True),
+            _distribution("ratings", "Ratings", "rating", RATINGS, counts, RATING_TONES, of="ratings", beside=True),
             _distribution("tiers", "Tiers (30 days)", "tier", list(PerformanceTier), counts, TIER_TONES),
             _distribution("levels", "Churn risk", "level", levels, counts, LEVEL_TONES, beside=True),
             weeks(trends),
             subjects(trends),
             *([_seeded(seeded)] if seeded else []),
         ),
+        notes=tuple(_notes(tables, trends, as_of)),
         main="tables",
     )
 
 
-def tutor_stats(db: OrmSession, tutor_id: str, windows: Sequence[int], as_of: datetime) -> Report:
+def _notes(tables: Sequence[TableFacts], trends: Trends, as_of: datetime | None) -> Iterator[str]:
+    """Say what the past hides, and where the weeks lie in which something happened, when these are not the last."""
+    if as_of:
+        yield PAST
+    (ended,) = (table.latest for table in tables if table.table == Session.__tablename__)
+    if trends.quiet and ended:
+        yield f"The weeks before the last session: tutormax stats --as-of {ended.date() + timedelta(days=1)}"
+
+
+def _count_values(db: OrmSession, until: datetime, as_of: datetime | None) -> Counts:
+    status = status_at(as_of) if as_of else Tutor.status
+    people = select(status.label("status")).where(Tutor.onboarding_date < (as_of or ENDLESS)).cte("people")
+    rows = db.execute(statement_on("distributions", people), {"as_of": until, "known_before": as_of or ENDLESS})
+    return {(of_what, value): rows for of_what, value, rows in rows}
+
+
+def tutor_stats(db: OrmSession, asked: str, windows: Sequence[int], as_of: datetime) -> Report:
     """Give one tutor's sessions, ratings, no-shows and reschedules of so many days before `as_of`, a row each.
 
-    Raises UsageError, naming tutors with a similar id or name, when there is no such tutor.
+    `asked` is an id or a name. Raises UsageError, naming who may be meant, when no tutor is called so, or several are.
     """
-    tutor = find_tutor(db, tutor_id)
+    tutor = find_tutor(db, asked)
     figures = [get_tutor_statistics(db, tutor.tutor_id, days, as_of) for days in windows]
     columns = (
         Column("days_back", "days back", Kind.INT),
@@ -110,22 +104,13 @@ def tutor_stats(db: OrmSession, tutor_id: str, windows: Sequence[int], as_of: da
         tutor.name,
         facts=(
             (Column("tutor_id", ""), tutor.tutor_id),
-            (Column("status", ""), tutor.status.value),
+            (Column("status", ""), tutor_status(db, tutor, as_of)),
             (Column("subjects", "", Kind.LIST), tuple(tutor.subjects)),
-            (Column("as_of", "until", Kind.TIMESTAMP), as_of),
+            as_of_fact(as_of),
         ),
         sections=(Section("statistics", columns, rows),),
+        identity=((Column("tutor_id", "id"), tutor.tutor_id), (Column("name", "name"), tutor.name)),
     )
-
-
-def measure_tables(db: OrmSession) -> list[TableFacts]:
-    """Count, measure and date every table in one statement."""
-    facts = (
-        select(literal(table), func.count(), func.pg_total_relation_size(table), func.max(moment))
-        for table, moment in FRESHNESS.items()
-    )
-    measured = {row[0]: TableFacts(*row) for row in db.execute(union_all(*facts))}
-    return [measured[table] for table in FRESHNESS]
 
 
 def _tables(tables: Sequence[TableFacts]) -> Section:
@@ -144,13 +129,15 @@ def _seeded(runs: Sequence[Seeded]) -> Section:
     return Section("seeded", (column,), tuple((run.command,) for run in runs), title="Seeded by", header=False)
 
 
-def _totals(tables: Sequence[TableFacts], counts: Counts) -> tuple[Fact, ...]:
+def _totals(tables: Sequence[TableFacts], counts: Counts, as_of: datetime | None) -> tuple[Fact, ...]:
     ratings = {int(value): counts.get(("rating", value), 0) for value in RATINGS}
     rated = sum(ratings.values())
     average = sum(rating * rows for rating, rows in ratings.items()) / rated if rated else None
+    rows, size = sum(table.rows or 0 for table in tables), sum(table.bytes or 0 for table in tables)
     return (
-        (Column("rows", "rows", Kind.INT), sum(table.rows for table in tables)),
-        (Column("bytes", "size", Kind.BYTES), sum(table.bytes for table in tables)),
+        *([as_of_fact(as_of)] if as_of else []),
+        (Column("rows", "rows", Kind.INT), rows),
+        (Column("bytes", "size", Kind.BYTES, absent=""), None if as_of else size),
         (Column("average_rating", "average rating", Kind.FLOAT), average),
     )
 
@@ -162,13 +149,15 @@ def _distribution(
     values: Sequence[str],
     counts: Counts,
     tones: Mapping[str, Tone] | None = None,
+    *,
+    of: str = "tutors",
     beside: bool = False,
 ) -> Section:
-    """Give the rows and the share of each value, also of those that no row has."""
+    """Give the number and the share of each value, also of those that nobody has; `of` says what is counted."""
     total = sum(counts.get((of_what, value), 0) for value in values)
     columns = (
         Column(of_what, of_what, tones=tones or {}),
-        Column("rows", "rows", Kind.INT),
+        Column(of, of, Kind.INT),
         Column("share", "share", Kind.PERCENT),
     )
     found = [(str(value), counts.get((of_what, value), 0)) for value in values]

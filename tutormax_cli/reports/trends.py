@@ -14,6 +14,7 @@ from tutormax_cli.reports.sql import statement, statement_on
 
 WEEKS = 12
 _WEEK = timedelta(days=7)
+_QUIET = "no session, nobody joined or left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,11 @@ class Trends:
     work: tuple[Work, ...]
     people: Mapping[tuple[str, str | None, int | None], int]
 
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing happened in these weeks: no session, and nobody joined or left."""
+        return not self.work and all(of_what == "active" for of_what, _, _ in self.people)
+
 
 def read_trends(db: OrmSession, as_of: datetime) -> Trends:
     """Read the last weeks in two statements."""
@@ -56,13 +62,13 @@ def weeks(trends: Trends) -> Section:
     columns = (
         Column("from", "week from", Kind.DATE),
         Column("sessions", "sessions", Kind.INT),
-        Column("missed", "missed", Kind.PERCENT, digits=1),
+        Column("no_show_rate", "no-shows", Kind.PERCENT, digits=1),
         Column("rating", "rating", Kind.FLOAT),
         Column("joined", "joined", Kind.INT),
         Column("left", "left", Kind.INT),
     )
-    rows = tuple(_week(trends, ago) for ago in reversed(range(WEEKS)))
-    return Section("weeks", columns, rows, title=f"The last {WEEKS} weeks")
+    rows = tuple(_week(trends, ago) for ago in reversed(range(WEEKS))) if not trends.quiet else ()
+    return Section("weeks", columns, rows, title=f"The last {WEEKS} weeks", if_empty=_QUIET)
 
 
 def _week(trends: Trends, ago: int) -> Row:
@@ -86,12 +92,13 @@ def subjects(trends: Trends) -> Section:
         Column("left", "left", Kind.INT),
         Column("sessions", "sessions", Kind.INT),
         Column("weeks", f"{WEEKS} weeks", Kind.SPARK),
-        Column("missed", "missed", Kind.PERCENT, digits=1),
+        Column("no_show_rate", "no-shows", Kind.PERCENT, digits=1),
         Column("rating", "rating", Kind.FLOAT),
     )
     names = {part.subject for part in trends.work} | {subject for _, subject, _ in trends.people if subject}
+    names = set() if trends.quiet else names
     rows = sorted((_subject(trends, name) for name in names), key=lambda row: (-int(str(row[3])), str(row[0])))
-    return Section("subjects", columns, tuple(rows), title=f"Subjects, the last {WEEKS} weeks")
+    return Section("subjects", columns, tuple(rows), title=f"Subjects, the last {WEEKS} weeks", if_empty=_QUIET)
 
 
 def _subject(trends: Trends, name: str) -> Row:

@@ -4,9 +4,9 @@ from tutormax_cli.database.enums import InterventionOutcome, InterventionStatus,
 from tutormax_cli.reports.advice import advice
 from tutormax_cli.reports.reasons import contributions
 from tutormax_cli.reports.report import Column, Fact, Kind, Layout, Report, Row, Section, Tone, record
-from tutormax_cli.reports.risk import days_between, moment_kind
+from tutormax_cli.reports.risk import days_between
 from tutormax_cli.reports.tutor_data import WEEKS, TutorHistory
-from tutormax_cli.reports.words import LEVEL_TONES, TIER_TONES, labels_of
+from tutormax_cli.reports.words import LEVEL_TONES, TIER_TONES, as_of_fact, labels_of
 
 BASELINE = "baseline"
 
@@ -32,6 +32,19 @@ def tutor_report(history: TutorHistory) -> Report:
             _recommended(history),
         ),
         main="points",
+        identity=_identity(history),
+    )
+
+
+def _identity(history: TutorHistory) -> tuple[Fact, ...]:
+    """Say for every row of a file whose points they are, and of what score."""
+    tutor, latest = history.tutor, history.latest
+    return (
+        (Column("tutor_id", "id"), tutor.tutor_id),
+        (Column("name", "tutor"), tutor.name),
+        as_of_fact(history.moment),
+        (Column("score", "score", Kind.INT), latest.churn_score if latest else None),
+        (Column("level", "level"), latest.risk_level.value if latest else None),
     )
 
 
@@ -40,11 +53,11 @@ def _facts(history: TutorHistory) -> tuple[Fact, ...]:
     status_tones = {TutorStatus.CHURNED.value: Tone.BAD}
     return (
         (Column("tutor_id", ""), tutor.tutor_id),
-        (Column("status", "", tones=status_tones), tutor.status.value),
+        (Column("status", "", tones=status_tones), history.status.value),
         (Column("subjects", "", Kind.LIST), tuple(tutor.subjects)),
         (Column("tier", "", tones=TIER_TONES, absent="no tier"), history.tier),
-        (Column("tenure_days", "days here", Kind.INT), days_between(tutor.onboarding_date, history.moment)),
-        (Column("as_of", "as of", moment_kind(history.moment)), history.moment),
+        (Column("tenure_days", "days with us", Kind.INT), days_between(tutor.onboarding_date, history.moment)),
+        as_of_fact(history.moment),
         (Column("model_version", "model", absent="none"), latest.model_version if latest else None),
     )
 
@@ -135,9 +148,10 @@ def _interventions(history: TutorHistory) -> Section:
 
 def _recommended(history: TutorHistory) -> Section:
     latest, advised = history.latest, None
-    if latest is not None:
+    if history.status is TutorStatus.ACTIVE:
         tenure = days_between(history.tutor.onboarding_date, history.moment)
-        advised = advice(latest.risk_level, latest.contributing_factors, tenure, silent=history.silent)
+        level, factors = (latest.risk_level, latest.contributing_factors) if latest else (None, None)
+        advised = advice(level, factors, tenure, silent=history.silent)
     facts: list[Fact] = [
         (
             Column("intervention", "", labels=labels_of(InterventionType), absent="nothing"),

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session as OrmSession
 
-from tutormax_cli.database.enums import MetricWindow, PerformanceTier
+from tutormax_cli.database.enums import MetricWindow, PerformanceTier, TutorStatus
 from tutormax_cli.database.models import ChurnPrediction, Intervention, Tutor, TutorPerformanceMetric
-from tutormax_cli.reports.lookup import find_tutor
+from tutormax_cli.reports.lookup import find_tutor, tutor_status
 from tutormax_cli.reports.sql import statement
 
 WEEKS = 12
@@ -31,6 +31,7 @@ class TutorHistory:
     """One tutor as of `moment`: the newest prediction first, twelve weeks oldest first, interventions newest first."""
 
     tutor: Tutor
+    status: TutorStatus
     moment: datetime
     predictions: Sequence[ChurnPrediction]
     weeks: tuple[Week, ...]
@@ -72,18 +73,20 @@ class TutorHistory:
         return since
 
 
-def read_history(db: OrmSession, tutor_id: str, as_of: datetime, since: datetime | None = None) -> TutorHistory:
+def read_history(db: OrmSession, asked: str, as_of: datetime, since: datetime | None = None) -> TutorHistory:
     """Read one tutor as of the newest prediction until `as_of`, compared with a week before it or with `since`.
 
-    Raises UsageError when there is no such tutor.
+    `asked` is an id or a name. Raises UsageError when no tutor is called so, or several are.
     """
-    tutor = find_tutor(db, tutor_id)
+    tutor = find_tutor(db, asked)
+    tutor_id = tutor.tutor_id
     newest = _predictions(db, tutor_id, as_of, limit=1)
     moment = newest[0].prediction_date if newest else as_of
     oldest = min(moment - WEEKS * _WEEK, since - _WEEK if since else moment)
     predictions = _predictions(db, tutor_id, moment, since=oldest)
     return TutorHistory(
         tutor,
+        TutorStatus(tutor_status(db, tutor, as_of)),
         moment,
         predictions,
         _weeks(db, tutor_id, moment, predictions),

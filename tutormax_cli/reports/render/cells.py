@@ -51,8 +51,9 @@ def shown(column: Column, value: Value) -> str:
 
 
 def phrase(column: Column, value: Value) -> str:
-    """Give a fact as it stands in a line: label and value."""
-    return f"{harmless(column.label)} {shown(column, value)}".strip()
+    """Give a fact as it stands in a line, label and value; nothing for one that has nothing to say."""
+    text = shown(column, value)
+    return f"{harmless(column.label)} {text}".strip() if text else ""
 
 
 def headline(report: Report) -> list[str]:

@@ -17,6 +17,7 @@ from tutormax_cli.database.queries import active_at
 
 PARAMETERS: dict[str, TypeEngine[Any]] = {
     "as_of": DateTime(timezone=True),
+    "known_before": DateTime(timezone=True),
     "latest": DateTime(timezone=True),
     "previous": DateTime(timezone=True),
     "since": DateTime(timezone=True),

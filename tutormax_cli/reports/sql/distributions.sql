@@ -1,11 +1,12 @@
--- How many rows have each value. Tutors by status, feedback by rating, and, as they stood at as_of, the newest
--- day's 30-day tiers and risk levels.
+-- How many rows have each value: people by status, feedback by rating (what was submitted before known_before), and, as
+-- they stood at as_of, the newest day's 30-day tiers and risk levels.
 SELECT 'status' AS of_what, status AS value, count(*) AS rows
-  FROM tutors
+  FROM people
  GROUP BY status
 UNION ALL
 SELECT 'rating', overall_rating::text, count(*)
   FROM student_feedback
+ WHERE submitted_at < :known_before
  GROUP BY overall_rating
 UNION ALL
 SELECT 'tier', performance_tier, count(*)

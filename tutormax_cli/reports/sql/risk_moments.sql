@@ -10,7 +10,7 @@ SELECT newest.latest,
        greatest(
          (SELECT scheduled_start
             FROM sessions
-           WHERE scheduled_start < :as_of AND actual_start IS NOT NULL
+           WHERE scheduled_start < :as_of AND actual_start < :as_of
            ORDER BY scheduled_start DESC
            LIMIT 1),
          (SELECT max(event_timestamp) FROM tutor_events WHERE event_timestamp < :as_of)) AS data_until

@@ -1,7 +1,7 @@
 -- The tutors to show. First the highest scores from min_score up, then, ranked apart, the highest among the
 -- silent, who held no session in the 7 days before latest, though some were booked or earlier ones held.
 WITH last_week AS (
-  SELECT tutor_id, count(*) AS booked, bool_or(actual_start IS NOT NULL) AS held_one
+  SELECT tutor_id, count(*) AS booked, bool_or(actual_start < :latest) AS held_one
     FROM sessions
    WHERE scheduled_start >= :latest - interval '7 days' AND scheduled_start < :latest
    GROUP BY tutor_id
@@ -14,7 +14,7 @@ standing AS (
            -- A scalar subquery, not EXISTS: that one may be turned into a hash of all sessions ever held.
            OR (SELECT true FROM sessions AS earlier
                 WHERE earlier.tutor_id = active.tutor_id AND earlier.scheduled_start < :latest
-                  AND earlier.actual_start IS NOT NULL
+                  AND earlier.actual_start < :latest
                 LIMIT 1) IS TRUE) AS silent
     FROM active
     LEFT JOIN churn_predictions AS p
@@ -48,7 +48,7 @@ SELECT shown.*, before.churn_score AS previous_score, work.last_session, work.bo
           ORDER BY earlier.prediction_date DESC
           LIMIT 1) AS before ON true
   LEFT JOIN LATERAL (
-         SELECT max(scheduled_start) FILTER (WHERE scheduled_start < :latest AND actual_start IS NOT NULL) AS last_session,
+         SELECT max(scheduled_start) FILTER (WHERE scheduled_start < :latest AND actual_start < :latest) AS last_session,
                 count(*) FILTER (WHERE scheduled_start >= :latest AND scheduled_start < :latest + interval '7 days')
                   AS booked_next_7_days
            FROM sessions

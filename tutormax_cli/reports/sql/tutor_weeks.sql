@@ -1,7 +1,7 @@
 -- One tutor's sessions booked and held and their mean rating in each of the 12 weeks before latest, week 0 being the last.
 SELECT ceil(extract(epoch FROM :latest - session.scheduled_start) / 604800)::int - 1 AS weeks_ago,
        count(*) AS booked,
-       count(*) FILTER (WHERE session.actual_start IS NOT NULL) AS sessions,
+       count(*) FILTER (WHERE session.actual_start < :latest) AS sessions,
        avg(feedback.overall_rating)::float8 AS rating
   FROM sessions AS session
   LEFT JOIN student_feedback AS feedback

@@ -1,0 +1,243 @@
+"""The admin log: what is written when, what never is, and that nobody can take it back."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from tests.conftest import Finished, url_of
+from tests.database.catalog import schema
+from tutormax_cli.database import Student
+from tutormax_cli.database.admin_log import (
+    WRITTEN_COLUMNS,
+    Entry,
+    Written,
+    entries,
+    name_command,
+    record,
+    require_log,
+)
+from tutormax_cli.database.connection import connect
+from tutormax_cli.database.logged_session import logged, note_rows
+from tutormax_cli.database.migrations import downgrade, drift, stamp, upgrade
+from tutormax_cli.errors import SchemaNotReady, TutormaxError, UsageError
+from tutormax_cli.settings import Settings
+
+SECRET = "hunter2-s3cret"
+
+
+@pytest.fixture(autouse=True)
+def command() -> None:
+    name_command("tutormax test")
+
+
+@pytest.fixture
+def connection(settings: Settings) -> Iterator[psycopg.Connection]:
+    with connect(settings, autocommit=True) as opened:
+        yield opened
+
+
+def log(settings: Settings, since_entry: int = 0) -> list[Written]:
+    """The entries, oldest first."""
+    with connect(settings) as connection:
+        return [entry for entry in reversed(entries(connection)) if entry.id > since_entry]
+
+
+def newest(settings: Settings) -> int:
+    return max((entry.id for entry in log(settings)), default=0)
+
+
+def student(number: int) -> Student:
+    return Student(student_id=f"s{number}", name="Zoë Nguyễn")
+
+
+def test_a_commit_writes_one_entry_with_what_it_changed(settings: Settings, db: Session) -> None:
+    before = newest(settings)
+    with logged(db, "20991231_0000"):
+        db.add_all([student(1), student(2)])
+        assert log(settings, before) == []
+        db.commit()
+        db.execute(text("UPDATE students SET age = 9"))
+        db.execute(text("DELETE FROM students WHERE student_id = 's2'"))
+        note_rows(db, "truncated", {"sessions": 5, "tutors": 0})
+        db.commit()
+    first, second = log(settings, before)
+    assert first.rows == {"students": {"inserted": 2}}
+    assert second.rows == {"students": {"updated": 2, "deleted": 1}, "sessions": {"truncated": 5}}
+    assert (first.command, first.outcome, first.exit_code, first.sqlstate) == ("tutormax test", "done", 0, None)
+    assert first.revision == "20991231_0000"
+    assert first.os_user and first.host and settings.dbname in first.target
+
+
+def test_without_a_commit_nothing_is_written(settings: Settings, db: Session) -> None:
+    before = newest(settings)
+    with logged(db, None):
+        db.add(student(1))
+        db.flush()
+    db.rollback()
+    assert log(settings, before) == []
+
+
+def test_a_savepoint_is_no_commit(settings: Settings, db: Session) -> None:
+    before = newest(settings)
+    with logged(db, None):
+        with db.begin_nested():
+            db.add(student(1))
+        db.commit()
+    assert len(log(settings, before)) == 1
+
+
+def test_no_change_without_an_entry(settings: Settings, db: Session, connection: psycopg.Connection) -> None:
+    """Where the entry can't be written when the work is done, the work is taken back."""
+    with pytest.raises(Exception, match="ck_no_more"), logged(db, None):
+        db.add(student(1))
+        connection.execute("ALTER TABLE tutormax_admin.log ADD CONSTRAINT ck_no_more CHECK (false) NOT VALID")
+        db.commit()
+    assert connection.execute("SELECT count(*) FROM students").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    ("problem", "told"),
+    [
+        (UsageError("wrong"), ("failed", 2, None)),
+        (KeyboardInterrupt(), ("interrupted", 130, None)),
+        (ValueError(SECRET), ("failed", 1, None)),
+    ],
+    ids=["ours", "Ctrl-C", "a bug"],
+)
+def test_a_failure_leaves_an_entry_and_no_rows(
+    settings: Settings, db: Session, problem: BaseException, told: tuple[str, int, str | None]
+) -> None:
+    before = newest(settings)
+    with pytest.raises(type(problem)), logged(db, None):
+        db.add(student(1))
+        db.flush()
+        raise problem
+    (entry,) = log(settings, before)
+    assert (entry.outcome, entry.exit_code, entry.sqlstate, entry.rows) == (*told, {})
+    assert SECRET not in repr(entry)
+
+
+def test_what_the_server_refused_is_told_by_its_sqlstate_alone(settings: Settings, db: Session) -> None:
+    before = newest(settings)
+    with pytest.raises(Exception, match="duplicate"), logged(db, None):
+        db.execute(text("INSERT INTO students (student_id, name) VALUES ('zoe@example.com', 'Z')"))
+        db.execute(text("INSERT INTO students (student_id, name) VALUES ('zoe@example.com', 'Z')"))
+    (entry,) = log(settings, before)
+    assert (entry.outcome, entry.exit_code, entry.sqlstate) == ("failed", 1, "23505")
+    assert "zoe" not in repr(entry)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE tutormax_admin.log SET command = 'nothing'",
+        "DELETE FROM tutormax_admin.log",
+        "DELETE FROM tutormax_admin.log WHERE false",
+        "TRUNCATE tutormax_admin.log",
+        "SET session_replication_role = replica; DELETE FROM tutormax_admin.log",
+    ],
+)
+def test_not_even_a_superuser_changes_an_entry(connection: psycopg.Connection, statement: str) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="only be added to"):
+        connection.execute(statement.encode())
+
+
+def test_a_role_that_may_not_write_to_it_may_not_begin(settings: Settings, db: Session) -> None:
+    role = f"unlogged_{settings.dbname}"
+    db.execute(text(f"CREATE ROLE {role}"))  # taken back at the end
+    db.execute(text(f"SET ROLE {role}"))
+    with pytest.raises(TutormaxError, match="may not add to the admin log"), logged(db, None):
+        raise AssertionError
+    db.rollback()
+
+
+def test_a_missing_log_is_made_again(settings: Settings, connection: psycopg.Connection) -> None:
+    connection.execute("DROP SCHEMA tutormax_admin CASCADE")
+    with pytest.raises(SchemaNotReady, match="is missing"):
+        require_log(connection)
+    with pytest.raises(SchemaNotReady):
+        entries(connection)
+    stamp(settings, "20251107_0000")
+    upgrade(settings)
+    require_log(connection)
+    assert drift(settings) == []
+
+
+def test_a_downgrade_leaves_it_and_says_what_was_lost(settings: Settings, db: Session) -> None:
+    db.add_all([student(1), student(2)])
+    db.commit()
+    db.close()
+    with connect(settings) as connection:
+        before = schema(connection)
+    held = log(settings)
+    downgrade(settings, "base")
+    upgrade(settings)
+    with connect(settings) as connection:
+        assert schema(connection) == before
+    assert log(settings)[: len(held)] == held
+    told = [(entry.revision, entry.rows) for entry in log(settings)[len(held) :]]
+    assert told == [
+        ("20251107_0000", {}),
+        (None, {"students": {"deleted": 2}}),
+        ("20251107_0000", {}),
+        ("20261122_1900", {}),
+    ]
+
+
+def test_a_failed_migration_leaves_an_entry(settings: Settings) -> None:
+    before = newest(settings)
+    with pytest.raises(UsageError):
+        downgrade(settings, "-7")
+    (entry,) = log(settings, before)
+    assert (entry.outcome, entry.exit_code, entry.revision) == ("failed", 2, "20261122_1900")
+
+
+def test_entries_come_newest_first(connection: psycopg.Connection) -> None:
+    for number in range(3):
+        record(connection, Entry(f"tutormax {number}", 0.1))
+    assert [entry.command for entry in entries(connection, 2)] == ["tutormax 2", "tutormax 1"]
+    assert entries(connection, since=datetime.now(UTC) + timedelta(days=1)) == []
+
+
+def test_every_column_is_filled_by_us_or_by_the_server(connection: psycopg.Connection) -> None:
+    rows = connection.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = 'tutormax_admin.log'::regclass AND attnum > 0"
+    ).fetchall()
+    assert {name for (name,) in rows} == {*WRITTEN_COLUMNS, "id", "at", "role", "address", "application"}
+
+
+def test_the_commands_write_down_themselves_and_no_secret(
+    settings: Settings, tutormax: Callable[..., Finished]
+) -> None:
+    role = sql.Identifier(f"login_{settings.dbname}")
+    with connect(settings, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE ROLE {} SUPERUSER LOGIN PASSWORD {}").format(role, sql.Literal(SECRET)))
+    login = {**(settings.keywords or {}), "user": f"login_{settings.dbname}", "password": SECRET}
+    url = url_of(replace(settings, keywords=login))
+    before = newest(settings)
+    try:
+        commands = (
+            ("seed", "--tutors", "2", "--days", "20", "--as-of", "2026-06-01", "--raw", "--database-url", url),
+            ("evaluate", "--as-of", "2026-06-01T09:00+02:00"),
+            ("seed", "--tutors", "1", "--database-url", url),
+        )
+        codes = [tutormax(*command).exit_code for command in commands]
+        assert codes == [0, 0, 1]
+        written = log(settings, before)
+    finally:
+        with connect(settings, autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP ROLE {}").format(role))
+    assert [(entry.command, entry.outcome) for entry in written] == [
+        ("tutormax seed --tutors 2 --days 20 --as-of 2026-06-01 --raw", "done"),
+        ("tutormax evaluate --as-of 2026-06-01T07:00:00+00:00", "done"),
+        ("tutormax seed --tutors 1", "failed"),
+    ]
+    assert written[0].role == f"login_{settings.dbname}"
+    assert written[0].rows["tutors"] == {"inserted": 2}
+    assert SECRET not in repr(written) and "postgresql:" not in repr(written)

@@ -1,0 +1,95 @@
+"""One transaction for work that happens wholly or not at all, alone, and that the admin log tells of."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+import psycopg
+
+from tutormax_cli.database import admin_log
+from tutormax_cli.database.connection import connect
+from tutormax_cli.database.copy.load import TIME_LIMITS
+from tutormax_cli.database.copy.locks import DEFAULT_WAIT, lock_tables
+from tutormax_cli.database.failures import explain
+from tutormax_cli.database.migration_lock import migration_lock
+from tutormax_cli.database.revisions import schema_state
+from tutormax_cli.errors import TutormaxError
+from tutormax_cli.settings import Settings
+
+MIGRATION_WAIT = 60.0
+"""Seconds to wait for a migration that is under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """An open transaction; nothing of it is there until it ends well."""
+
+    driver: psycopg.Connection
+    began: float
+
+    def drop(self, tables: Iterable[str]) -> None:
+        """Drop tables, all at once and nothing else with them. Raises LockTimeout, TutormaxError."""
+        names = list(tables)
+        if not names:
+            return
+        lock_tables(self.driver, names, "ACCESS EXCLUSIVE", DEFAULT_WAIT)
+        try:
+            self.driver.execute(f"DROP TABLE {', '.join(names)}".encode())
+        except psycopg.errors.DependentObjectsStillExist as problem:
+            others = (problem.diag.message_detail or "").split("\n")[0]
+            raise TutormaxError(
+                f"something else needs a table that has to go: {others}",
+                "drop it first, or use an empty database: --database-url URL",
+            ) from None
+
+    def record(self, rows: Mapping[str, int], verb: str) -> None:
+        """Tell the admin log, where the database has one, what became of how many rows."""
+        if admin_log.may_write(self.driver) is None:
+            return
+        changed = {table: {verb: count} for table, count in rows.items() if count}
+        admin_log.record(self.driver, _entry(self.driver, self.began, rows=changed))
+
+
+@contextmanager
+def one_transaction(settings: Settings, waiting: Callable[[str], None]) -> Iterator[Work]:
+    """Open a transaction while no migration runs; commit at the end, or take all back.
+
+    An error that ends the work is told to the admin log. Raises LockTimeout where a migration goes on for long.
+    """
+    began = monotonic()
+    with migration_lock(settings, MIGRATION_WAIT, waiting) as watcher:
+        try:
+            with connect(settings) as driver:
+                driver.prepare_threshold = None
+                lift_time_limits(driver)
+                yield Work(driver, began)
+        except psycopg.Error as problem:
+            _record_failure(watcher, began, problem)
+            raise explain(problem) from problem
+        except BaseException as problem:
+            _record_failure(watcher, began, problem)
+            raise
+
+
+def lift_time_limits(driver: psycopg.Connection) -> None:
+    """Keep the server from ending this transaction because it takes long, or waits for a program of ours."""
+    driver.execute("SELECT set_config(name, '0', true) FROM pg_settings WHERE name = ANY(%s)", [TIME_LIMITS])
+
+
+def lock_out_writers(driver: psycopg.Connection, tables: Iterable[str]) -> None:
+    """Let others only read these tables until the transaction ends. Raises LockTimeout."""
+    lock_tables(driver, list(tables), "SHARE ROW EXCLUSIVE", DEFAULT_WAIT)
+
+
+def _record_failure(watcher: psycopg.Connection, began: float, problem: BaseException) -> None:
+    how = admin_log.failure(problem)
+    with suppress(psycopg.Error):
+        if how is not None and admin_log.may_write(watcher):
+            admin_log.record(watcher, _entry(watcher, began, **how))
+
+
+def _entry(driver: psycopg.Connection, began: float, **how: Any) -> admin_log.Entry:
+    seconds = round(monotonic() - began, 3)
+    return admin_log.Entry(admin_log.command_name(), seconds, revision=schema_state(driver).current, **how)

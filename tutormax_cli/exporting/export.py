@@ -1,0 +1,153 @@
+"""Tables to files, all from one snapshot."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+import psycopg
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session
+
+from tutormax_cli.database.copy.load import TIME_LIMITS
+from tutormax_cli.database.copy.wire import driver_of
+from tutormax_cli.database.models import Base
+from tutormax_cli.exporting.sources import Source, quoted, table_source
+from tutormax_cli.exporting.streams import write_rows
+from tutormax_cli.exporting.targets import whole_file, whole_folder
+from tutormax_cli.files.compression import Compression, compressed, open_write
+from tutormax_cli.files.formats import FileFormat
+
+TABLES = tuple(Base.metadata.tables)
+"""The tables that can be exported, those that others refer to first."""
+
+LOCK_PATIENCE = 30
+"""Seconds to wait for a table that somebody has locked against readers."""
+
+Listener = Callable[[str, int], None]
+"""Told of a source's name how many more of its rows are written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How to write rows: the format, and how they are compressed."""
+
+    format: FileFormat
+    compression: Compression | None = None
+
+    def file_name(self, source: Source) -> str:
+        """Give the name of a source's file: `sessions.csv.gz`."""
+        return ".".join(part for part in (source.name, self.format.value, self.compression) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written: the file (None for a stream), its rows, and its size in bytes."""
+
+    name: str
+    path: Path | None
+    rows: int
+    size: int | None
+
+
+def snapshot(session: Session, tables: Sequence[str] = TABLES) -> Connection:
+    """Begin a read-only transaction that sees these tables as they are now until its end, however long that takes.
+
+    Raises psycopg's LockNotAvailable where somebody rebuilds one of them for longer than LOCK_PATIENCE.
+    """
+    session.rollback()
+    connection = session.connection(
+        execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    )
+    driver = driver_of(connection)
+    # Before the first look at any row: TRUNCATE would empty a table even for those who look at an older moment.
+    driver.execute(f"SET LOCAL lock_timeout = '{LOCK_PATIENCE}s'".encode())
+    driver.execute(f"LOCK TABLE {', '.join(map(quoted, tables))} IN ACCESS SHARE MODE".encode())
+    driver.execute(_PREPARE, [[*TIME_LIMITS, *_SESSION], [*("0" for _ in TIME_LIMITS), *_SESSION.values()]])
+    return connection
+
+
+_SESSION = {"extra_float_digits": "1", "work_mem": "64MB"}
+"""A float is written in the fewest digits that give it again, and rows are sorted in fewer passes."""
+
+_PREPARE = """
+    SELECT set_config(name, value, true)
+    FROM unnest(%s::text[], %s::text[]) AS wanted (name, value) JOIN pg_settings USING (name)
+"""
+"""Those that this version of PostgreSQL knows."""
+
+
+def table_sources(connection: Connection, tables: Sequence[str] = TABLES) -> list[Source]:
+    """Give the sources of these tables."""
+    bytewise = _compares_bytewise(driver_of(connection))
+    return [table_source(Base.metadata.tables[name], bytewise=bytewise) for name in tables]
+
+
+def estimated_rows(connection: Connection, sources: Sequence[Source]) -> dict[str, int | None]:
+    """Estimate how many rows the tables have, from PostgreSQL's statistics; None where it has none."""
+    known = driver_of(connection).execute(
+        "SELECT name, reltuples FROM unnest(%s::text[]) AS name JOIN pg_class ON oid = to_regclass(quote_ident(name))"
+        " WHERE reltuples > 0",
+        [[source.name for source in sources]],
+    )
+    rows = {name: round(tuples) for name, tuples in known}
+    return {source.name: rows.get(source.name) for source in sources}
+
+
+def export_stream(
+    connection: Connection, source: Source, form: Form, stream: BinaryIO, listener: Listener = lambda name, rows: None
+) -> Exported:
+    """Write a source to a stream, which is closed. Raises UsageError where Parquet lacks pyarrow."""
+    with compressed(stream, form.compression) as sink:
+        rows = write_rows(connection, source, form.format, sink, partial(listener, source.name))
+    return Exported(source.name, None, rows, None)
+
+
+def export_file(
+    connection: Connection, source: Source, form: Form, path: Path, listener: Listener = lambda name, rows: None
+) -> Exported:
+    """Write a source to a file, whole or not at all; one that exists is replaced.
+
+    Raises UsageError where Parquet lacks pyarrow or the path is a folder, TutormaxError where it can't be written.
+    """
+    with whole_file(path) as place:
+        with open_write(place, form.compression) as sink:
+            rows = write_rows(connection, source, form.format, sink, partial(listener, source.name))
+        size = place.stat().st_size
+    return Exported(source.name, path, rows, size)
+
+
+def export_folder(
+    connection: Connection,
+    sources: Sequence[Source],
+    form: Form,
+    folder: Path,
+    *,
+    force: bool = False,
+    listener: Listener = lambda name, rows: None,
+) -> list[Exported]:
+    """Write each source to a file of its own in a folder, all of them or none.
+
+    Files that an earlier export left there are replaced, other things are not touched. Raises UsageError where there
+    are such things and `force` isn't given, and what `export_file` raises.
+    """
+    done = []
+    with whole_folder(folder, TABLES, force=force) as staging:
+        for source in sources:
+            written = export_file(connection, source, form, staging / form.file_name(source), listener)
+            done.append(replace(written, path=folder / form.file_name(source)))
+    return done
+
+
+def _compares_bytewise(driver: psycopg.Connection) -> bool:
+    """Tell whether the database's own collation compares texts byte by byte."""
+    row = driver.execute(
+        """
+        SELECT coalesce(to_jsonb(d)->>'datlocprovider', 'c'), datcollate
+        FROM pg_database AS d WHERE datname = current_database()
+        """
+    ).fetchone()
+    assert row is not None
+    provider, collation = row
+    return provider == "b" or (provider == "c" and collation.upper() in ("C", "POSIX", "C.UTF-8", "C.UTF8"))

@@ -1,0 +1,1 @@
+SELECT age(datfrozenxid)::bigint FROM pg_database WHERE datname = current_database()
