@@ -147,6 +147,12 @@ def test_a_time_without_an_offset_means_utc(world: OrmSession) -> None:
     assert world.get_one(TutorEvent, "e1").event_timestamp == NOON
 
 
+def test_metadata_of_none_is_null(world: OrmSession) -> None:
+    world.add(TutorEvent(event_id="e", tutor_id="t1", event_type="login", event_timestamp=NOON, event_metadata=None))
+    world.flush()
+    assert world.scalar(text("SELECT metadata IS NULL FROM tutor_events WHERE event_id = 'e'"))
+
+
 def test_relationships_lead_both_ways(world: OrmSession) -> None:
     world.add_all([feedback(), prediction(), metric(), intervention()])
     world.add(TutorEvent(event_id="e1", tutor_id="t1", event_type="login", event_timestamp=NOON, event_metadata={}))

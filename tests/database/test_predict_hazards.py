@@ -118,8 +118,9 @@ def test_what_comes_later_changes_neither_the_model_nor_a_prediction(db: OrmSess
     assert [row.window_30day_probability for row in stored(db)] == chances
 
 
-def test_a_missing_departure_time_is_14_days_after_the_last_session(db: OrmSession) -> None:
-    last = select(func.max(Session.scheduled_start)).where(Session.tutor_id == Tutor.tutor_id).scalar_subquery()
+def test_a_missing_departure_time_is_14_days_after_the_last_session_not_missed(db: OrmSession) -> None:
+    given = select(func.max(Session.scheduled_start)).where(Session.tutor_id == Tutor.tutor_id, ~Session.no_show)
+    last = given.scalar_subquery()
     db.execute(update(Tutor).where(Tutor.churned_at.is_not(None)).values(churned_at=last + timedelta(days=14)))
     panel = read_history(db, AS_OF, 100)
     db.execute(update(Tutor).values(churned_at=None))

@@ -55,7 +55,11 @@ class Base(DeclarativeBase):
     """The declarative base of the eight tables; its metadata names every constraint."""
 
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
-    type_annotation_map = {datetime: DateTime(timezone=True), dict[str, Any]: JSONB, list[str]: ARRAY(Text)}
+    type_annotation_map = {
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB(none_as_null=True),  # None is NULL, not the JSON text null
+        list[str]: ARRAY(Text),
+    }
 
 
 def _one_of(kind: type[enum.StrEnum], name: str) -> Enum:

@@ -58,10 +58,12 @@ class TutorStatistics(TypedDict):
 def departed_at() -> ColumnElement[datetime]:
     """Give, for a churned tutor, the time of departure; for others NULL.
 
-    It is `churned_at`, or where nobody recorded that, 14 days after the last session.
+    It is `churned_at`, or where nobody recorded that, 14 days after the last session: the last that the tutor did not
+    miss, because who falls silent leaves booked sessions behind; the last of all where each was missed.
     """
+    start = Session.scheduled_start
     last_session = (
-        select(func.max(Session.scheduled_start))
+        select(func.coalesce(func.max(start).filter(~Session.no_show), func.max(start)))
         .where(Session.tutor_id == Tutor.tutor_id)
         .correlate(Tutor)
         .scalar_subquery()

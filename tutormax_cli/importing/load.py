@@ -15,14 +15,13 @@ import psycopg
 from sqlalchemy import Connection, Table, func, select
 from sqlalchemy.orm import Session as OrmSession
 
-from tutormax_cli.database.copy import Encoded, bulk_load, encode
+from tutormax_cli.database.copy import Encoded, bulk_load, encode, made_ahead
 from tutormax_cli.database.copy.load import REBUILD_FROM_ROWS
 from tutormax_cli.database.copy.wire import driver_of
 from tutormax_cli.database.enums import TutorStatus
 from tutormax_cli.database.models import Base, Tutor
 from tutormax_cli.files.formats import FileFormat
 from tutormax_cli.importing import checks, staging
-from tutormax_cli.importing.ahead import read_ahead
 from tutormax_cli.importing.delimited import Delimited
 from tutormax_cli.importing.faults import SHOWN, BadFile, Refused
 from tutormax_cli.importing.inputs import Input
@@ -175,7 +174,7 @@ def _directly(connection: Connection, works: Sequence[Work], listener: Listener)
         with connection.begin_nested():
             with bulk_load(connection, tables, _expected_rows(works), step=listener.step) as load:
                 for work in works:
-                    with read_ahead(_encoded(work, listener)) as encoded:
+                    with made_ahead(_encoded(work, listener)) as encoded:
                         slices = (each for block in encoded for each in block.slices)
                         rows[work.table.name] += load.send(Encoded(work.table, work.layout.columns, slices))
                     work.file.check_unchanged()
@@ -214,7 +213,7 @@ def _staged(
     for work in works:
         if work.table.name not in stages:
             stages[work.table.name] = _stage(connection, [each for each in works if each.table is work.table], choice)
-        with read_ahead(_read(work, listener)) as blocks:
+        with made_ahead(_read(work, listener)) as blocks:
             for rows in blocks:
                 read[work.table.name] += rows.read
                 staging.add(connection, stages[work.table.name], work.number, rows)

@@ -13,13 +13,12 @@ from sqlalchemy.orm import Session as OrmSession
 
 from tutormax_cli import __version__
 from tutormax_cli.churn.daily import predict_weekly
-from tutormax_cli.database.copy import BulkLoad, Encoded, bulk_load, encode
+from tutormax_cli.database.copy import BulkLoad, Encoded, bulk_load, encode, made_ahead
 from tutormax_cli.database.engine import driver_connection
 from tutormax_cli.database.models import Base
 from tutormax_cli.database.queries import count_rows
 from tutormax_cli.errors import TutormaxError
 from tutormax_cli.evaluation import evaluate
-from tutormax_cli.seeding.ahead import made_ahead
 from tutormax_cli.seeding.record import Seeded, read_seed_record, write_seed_record
 from tutormax_cli.simulation import World, expected_rows, simulate
 
