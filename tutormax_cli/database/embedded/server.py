@@ -25,6 +25,12 @@ LONGEST_SOCKET_PATH = 103 if sys.platform == "darwin" else 107
 PATIENCE = 60.0
 """Seconds to wait for a start, a recovery after a crash, or a stop."""
 
+STARTS = 5
+"""How often a server is started that somebody stops before it takes connections."""
+
+STOPPED = "shutdown request"
+"""What the server logs when it is told to stop."""
+
 _POLL = 0.02
 _READY = "ready"
 _STATUS_LINE = 7
@@ -205,15 +211,19 @@ class EmbeddedServer:
         self._prepare_socket_directory(account)
         if existing is None:
             cluster.create(self.data, version, tools)
-        self._forget_former_server()
         log = open_log(self.log_file, account)
         try:
-            start_of_this = os.fstat(log).st_size
-            options = ("-w", "-s", "-t", f"{PATIENCE:.0f}", "-p", "./postgres")
-            result = tools.run("pg_ctl", "start", *options, data=self.data, output=log)
-            if result.returncode != 0 and not self._is_ready():
+            for _ in range(STARTS):
+                self._forget_former_server()
+                start_of_this = os.fstat(log).st_size
+                options = ("-w", "-s", "-t", f"{PATIENCE:.0f}", "-p", "./postgres")
+                result = tools.run("pg_ctl", "start", *options, data=self.data, output=log)
+                if result.returncode == 0 or self._is_ready():
+                    return
                 said = os.pread(log, KEPT, start_of_this).decode("utf-8", "replace")
-                raise self._start_failure(said, result.returncode)
+                if STOPPED not in said:
+                    break
+            raise self._start_failure(said, result.returncode)
         finally:
             os.close(log)
 
