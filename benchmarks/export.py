@@ -10,19 +10,15 @@ runs the export's own statement, which tells what the client adds; and the expor
 
 import argparse
 import filecmp
-import os
 import statistics
-import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from databases import reserved
+from processes import TUTORMAX, Run, client, environment_for, measured
 from sqlalchemy.orm import Session as OrmSession
 
-from tutormax_cli.database.clients import client_environment, client_program
 from tutormax_cli.database.connection import connect
 from tutormax_cli.database.engine import make_engine
 from tutormax_cli.database.migrations import create_database
@@ -32,20 +28,7 @@ from tutormax_cli.files.formats import FileFormat
 from tutormax_cli.settings import Settings, load_settings
 
 NAME = "tutormax_benchmark_export"
-TUTORMAX = (sys.executable, "-m", "tutormax_cli")
 OTHER_FORMS = ("csv.gz", "csv.zst", "jsonl", "parquet")
-
-
-@dataclass(frozen=True)
-class Run:
-    """What one process took: seconds of wall clock, seconds of its own processor, megabytes at its largest."""
-
-    wall: float
-    processor: float
-    memory: float
-
-    def __str__(self) -> str:
-        return f"{self.wall:.2f} s (processor {self.processor:.2f} s, {self.memory:.0f} MB)"
 
 
 def main() -> None:
@@ -64,10 +47,10 @@ def main() -> None:
 def prepare(settings: Settings, tutors: int, days: int) -> dict[str, str]:
     """Make and fill the database; give the environment in which tutormax and psql find it.
 
-    It is filled by another process: a child's peak of memory counts from that of the process that starts it.
+    It is filled by another process, for the sake of what `measured` takes for memory.
     """
     create_database(settings)
-    environment = client_environment(settings) | {"DATABASE_URL": "postgresql://", "PGTZ": "UTC"}
+    environment = environment_for(settings)
     tutormax(environment, "init")
     tutormax(environment, "seed", "--raw", "--tutors", str(tutors), "--days", str(days), "--as-of", "2026-06-01")
     with connect(settings, autocommit=True) as connection:
@@ -86,9 +69,7 @@ def own_statement(settings: Settings) -> str:
 
 def compare(settings: Settings, environment: Mapping[str, str], folder: Path, rounds: int) -> None:
     """Time the three in turn, then the export's other forms once each."""
-    with connect(settings) as connection:
-        major = connection.info.server_version // 10_000
-    psql = [str(client_program("psql", settings, major)), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-c"]
+    psql = [client("psql", settings), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-c"]
     commands = {
         "export": [*TUTORMAX, "export", "sessions", "-o", str(folder / "ours.csv")],
         "\\copy": [*psql, f"\\copy sessions to '{folder / 'theirs.csv'}' with (format csv, header)"],
@@ -123,19 +104,6 @@ def report(file: Path, runs: Mapping[str, Sequence[Run]]) -> None:
 def tutormax(environment: Mapping[str, str], *arguments: str) -> Run:
     """Run a command of ours."""
     return measured([*TUTORMAX, *arguments], environment)
-
-
-def measured(command: list[str], environment: Mapping[str, str]) -> Run:
-    """Run a command and take its time and memory; what it says goes to stderr."""
-    started = time.perf_counter()
-    silent = [(os.POSIX_SPAWN_DUP2, sys.stderr.fileno(), sys.stdout.fileno())]
-    process = os.posix_spawn(command[0], command, environment, file_actions=silent)
-    _, status, usage = os.wait4(process, 0)
-    wall = time.perf_counter() - started
-    if os.waitstatus_to_exitcode(status):
-        raise SystemExit(f"{' '.join(command)} failed")
-    scale = 2**20 if sys.platform == "darwin" else 2**10  # Linux counts ru_maxrss in kilobytes, macOS in bytes
-    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / scale)
 
 
 if __name__ == "__main__":

@@ -9,29 +9,23 @@ every cell, before the server sees it.
 """
 
 import argparse
-import os
-import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import quote
 
 import psycopg
-from psycopg import sql
+from databases import reserved
+from processes import TUTORMAX, client, environment_for, measured
 
-from tutormax_cli.database.connection import MAINTENANCE_DATABASE, connect, connection_keywords
-from tutormax_cli.database.embedded.programs import program
+from tutormax_cli.database.connection import connect
 from tutormax_cli.database.migrations import create_database, upgrade
-from tutormax_cli.errors import TutormaxError
 from tutormax_cli.settings import Settings, load_settings
 
 TUTORS, STUDENTS = 20_000, 200_000
+
+QUIETLY = ("-X", "-q", "-v", "ON_ERROR_STOP=1", "-c")
 
 PEOPLE = f"""
 INSERT INTO tutors (tutor_id, name, email, onboarding_date, status, subjects)
@@ -65,14 +59,6 @@ FROM generate_series(1, %(rows)s) AS n,
 """.replace(" % ", " %% ")
 
 
-@dataclass(frozen=True)
-class Run:
-    """What one process took: seconds of wall clock, megabytes at its largest."""
-
-    wall: float
-    memory: float
-
-
 def main() -> None:
     """Measure, printing each round and the ratio of the medians."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -88,13 +74,13 @@ def main() -> None:
             with company(settings, "tutormax_benchmark_import") as target:
                 if number == 1:
                     write_sessions(target, file, arguments.rows)
-                ours.append(measured([sys.executable, "-m", "tutormax_cli", "import", str(file)], target))
+                ours.append(measured([*TUTORMAX, "import", str(file)], environment_for(target)))
                 check(target, arguments.rows)
             with company(settings, "tutormax_benchmark_copy") as target:
                 copy = f"\\copy sessions from '{file}' with (format csv, header)"
-                theirs.append(measured([psql(), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", copy], target))
+                theirs.append(measured([client("psql", target), *QUIETLY, copy], environment_for(target)))
                 check(target, arguments.rows)
-            print(f"round {number}: import {described(ours[-1])} · \\copy {described(theirs[-1])}", flush=True)
+            print(f"round {number}: import {ours[-1]} · \\copy {theirs[-1]}", flush=True)
         size = file.stat().st_size
     wall, copied = (statistics.median(run.wall for run in runs) for runs in (ours, theirs))
     print(f"{arguments.rows:,} rows, {size / 1e6:,.0f} MB: import {wall:.2f} s ({arguments.rows / wall:,.0f} rows/s)")
@@ -103,21 +89,15 @@ def main() -> None:
 
 
 @contextmanager
-def company(settings: Settings, name: str) -> Iterator[Settings]:
-    """Give a fresh database with people and no sessions, and drop it at the end."""
-    drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-    made = replace(settings, keywords={**connection_keywords(settings), "dbname": name}, source="benchmark")
-    with connect(settings, dbname=MAINTENANCE_DATABASE, autocommit=True) as connection:
-        connection.execute(drop)
-        try:
-            create_database(made)
-            upgrade(made)
-            with connect(made) as inside:
-                inside.execute(PEOPLE.encode())
+def company(server: Settings, name: str) -> Iterator[Settings]:
+    """Give a database with people and no sessions."""
+    with reserved(server, name) as settings:
+        create_database(settings)
+        upgrade(settings)
+        with connect(settings, autocommit=True) as connection:
+            connection.execute(PEOPLE.encode())
             connection.execute("CHECKPOINT")
-            yield made
-        finally:
-            connection.execute(drop)
+        yield settings
 
 
 def write_sessions(settings: Settings, file: Path, rows: int) -> None:
@@ -136,45 +116,6 @@ def check(settings: Settings, rows: int) -> None:
             "SELECT count(*), (SELECT count(*) FROM pg_indexes WHERE tablename = 'sessions') FROM sessions"
         ).fetchone()
     assert found == (rows, 5), found
-
-
-def psql() -> str:
-    """Find psql: the embedded server's, else the one on PATH."""
-    try:
-        return str(program("psql"))
-    except TutormaxError:
-        found = shutil.which("psql")
-        if found is None:
-            raise
-        return found
-
-
-def measured(command: list[str], settings: Settings) -> Run:
-    """Run a command on a database and take its time and memory; what it says goes to stderr."""
-    started = time.perf_counter()
-    process = subprocess.Popen(command, env=environment(settings), stdout=sys.stderr)
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise TutormaxError(f"{' '.join(command)} failed")
-    # Linux counts ru_maxrss in kilobytes, macOS in bytes.
-    return Run(wall, usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10))
-
-
-def environment(settings: Settings) -> Mapping[str, str]:
-    """Give an environment in which both tutormax and psql find the database."""
-    keywords = dict(settings.keywords or {})
-    dbname = keywords.pop("dbname")
-    url = f"postgresql:///{dbname}?" + "&".join(f"{key}={quote(value, safe='')}" for key, value in keywords.items())
-    variables = {f"PG{key.upper()}": value for key, value in keywords.items() if key in ("host", "port", "user")}
-    secret = {"PGPASSWORD": keywords["password"]} if "password" in keywords else {}
-    return {**os.environ, **variables, **secret, "PGDATABASE": dbname, "DATABASE_URL": url}
-
-
-def described(run: Run) -> str:
-    """Write a measurement in short."""
-    return f"{run.wall:.2f} s ({run.memory:.0f} MB)"
 
 
 if __name__ == "__main__":

@@ -57,7 +57,8 @@ def down(
     no_backup: NoBackupOption = False,
 ) -> None:
     """Take revisions back. What their tables hold is lost."""
-    from tutormax_cli.database.migrations import check_target, downgrade, rows_lost
+    from tutormax_cli.database.migrations import check_target, downgrade
+    from tutormax_cli.database.revision_scripts import rows_lost
 
     chosen = settings()
     check_target(target)
@@ -104,7 +105,8 @@ def history(format: FormatOption = Format.TABLE, output: OutputOption = None) ->
 def sql(target: UpTarget = "head", output: OutputOption = None) -> None:
     """Write the SQL from where the database really stands to a revision, and run nothing."""
     from tutormax_cli.cli.console import write_file
-    from tutormax_cli.database.migrations import check_target, sql_script
+    from tutormax_cli.database.migrations import check_target
+    from tutormax_cli.database.revision_scripts import sql_script
 
     check_target(target)
     script = sql_script(settings(), target)
@@ -125,7 +127,7 @@ def new(
     ] = False,
 ) -> None:
     """Write a new revision from the difference between the models and the database."""
-    from tutormax_cli.database.migrations import new_revision
+    from tutormax_cli.database.revision_scripts import new_revision
 
     chosen = settings()
     announce(chosen)

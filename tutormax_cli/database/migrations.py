@@ -1,11 +1,10 @@
-"""Alembic, run in-process: create the database, upgrade, downgrade, stamp, look for drift, write SQL.
+"""Alembic, run in-process: create the database, upgrade, downgrade, stamp, look for drift.
 
 Safe beside a running application: one migrator at a time, each revision in a transaction of its own, and a lock
 that can't be had soon is given up and tried again, so that nothing queues up behind us.
 """
 
 import io
-import re
 import time
 import warnings
 from argparse import Namespace
@@ -13,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -158,69 +156,12 @@ def stamp(settings: Settings, target: str, *, wait: float = DEFAULT_WAIT) -> Sch
 
 def drift(settings: Settings) -> list[str]:
     """List how the database's tables differ from the models; empty when they don't."""
-    with _connection(settings) as connection, warnings.catch_warnings():
+    with migrating_connection(settings) as connection, warnings.catch_warnings():
         # SQLAlchemy reads a constraint that is NOT VALID as one with an option that it then doesn't know.
         warnings.filterwarnings("ignore", "Can't validate argument 'dialect_options'", SAWarning)
         context = MigrationContext.configure(connection, opts={"include_name": ours_only, "target_metadata": METADATA})
         operations = produce_migrations(context, METADATA).upgrade_ops
     return [] if operations is None else _described(operations)
-
-
-def sql_script(settings: Settings, target: str = "head") -> str:
-    """Write the SQL that would bring the database from where it really stands to `target`."""
-    at = state(settings)
-    if at.newer_than_program:
-        require_head(at)
-    return _offline(command.upgrade, at.current or "base", target)
-
-
-def rows_lost(settings: Settings, target: str) -> dict[str, int]:
-    """Count the rows of the tables that going down to `target` drops or takes columns from."""
-    with connect(settings) as connection:
-        at = schema_state(connection)
-        if at.newer_than_program:
-            require_head(at)
-        held = count_rows(connection)
-    if at.current is None:
-        return {}
-    script = _offline(command.downgrade, at.current, _absolute(at, target))
-    lost = {table for pair in _LOSING.findall(script) for table in pair if table}
-    return {table: rows for table, rows in held.items() if table in lost}
-
-
-def _absolute(at: SchemaState, target: str) -> str:
-    """Name the revision that `-N` means."""
-    if not target.startswith("-"):
-        return target
-    left = at.applied[: -int(target[1:]) or None]
-    return left[-1].id if left else "base"
-
-
-def _offline(run: Callable[..., None], start: str, end: str) -> str:
-    """Write the SQL between two revisions instead of running it."""
-    buffer = io.StringIO()
-    with _alembic_errors():
-        run(_config(buffer=buffer), f"{start}:{end}", sql=True)
-    return buffer.getvalue()
-
-
-def new_revision(settings: Settings, message: str, *, empty: bool = False) -> str:
-    """Write a new revision from the difference between the models and the database; give the file's path.
-
-    Raises UsageError outside a checkout of the source, and where nothing differs unless an `empty` one is wanted.
-    """
-    if script_folder().parent == Path(__file__).parent.parent:
-        raise UsageError("revisions are written in a checkout of the source, not into an installed package")
-    if not empty and not drift(settings):
-        raise UsageError("nothing differs between the models and the database", "to write one all the same: --empty")
-    config = _config()
-    with _connection(settings) as connection, _alembic_errors():
-        config.attributes["connection"] = connection
-        script = command.revision(config, message, autogenerate=True)
-    made = script[0] if isinstance(script, list) else script
-    if made is None:
-        raise TutormaxError("nothing was written")
-    return made.path
 
 
 def check_target(target: str) -> None:
@@ -230,8 +171,6 @@ def check_target(target: str) -> None:
     if target not in ("head", "heads", "base", *(revision.id for revision in revisions())):
         raise UsageError(f"there is no revision {target!r}", "list them: tutormax migrate history")
 
-
-_LOSING = re.compile(r"^DROP TABLE (\w+)|^ALTER TABLE (\w+) DROP COLUMN", re.MULTILINE)
 
 METADATA = Base.metadata
 
@@ -244,7 +183,7 @@ def ours_only(name: str | None, kind: str, parents: Any) -> bool:
 @contextmanager
 def online_connection(settings: Settings) -> Iterator[Connection]:
     """Give env.py a locked connection when it is Alembic's own command that runs it."""
-    with migration_lock(settings, DEFAULT_WAIT, Listener().waiting), _connection(settings) as connection:
+    with migration_lock(settings, DEFAULT_WAIT, Listener().waiting), migrating_connection(settings) as connection:
         yield connection
 
 
@@ -277,7 +216,8 @@ def _lost_rows(driver: psycopg.Connection, held: dict[str, int]) -> admin_log.Ro
     return {name: {"deleted": count} for (name,) in gone if (count := held.pop(name))}
 
 
-def _config(*, buffer: io.StringIO | None = None) -> Config:
+def alembic_config(*, buffer: io.StringIO | None = None) -> Config:
+    """Give Alembic's configuration; what it writes instead of running goes into `buffer`."""
     # In memory, not from a file: `%` in a path or a password means something to configparser, and nothing here.
     config = Config(output_buffer=buffer, stdout=io.StringIO(), cmd_opts=Namespace(quiet=True))
     config.set_main_option("script_location", str(script_folder()).replace("%", "%%"))
@@ -297,7 +237,7 @@ _AS_OWNER = f"""
 
 
 @contextmanager
-def _connection(settings: Settings) -> Iterator[Connection]:
+def migrating_connection(settings: Settings) -> Iterator[Connection]:
     """Give an unpooled SQLAlchemy connection whose every transaction waits only briefly for locks.
 
     It works as the role that owns the database and the schema in it, where ours is a member of that, so that what a
@@ -326,11 +266,11 @@ def _run(
     `held` are the rows of the tables before it, for the admin log to say which were lost.
     """
     deadline = time.monotonic() + wait
-    config = _config()
+    config = alembic_config()
     config.attributes.update(listener=told, held=dict(held or {}))
     while True:
         try:
-            with _connection(settings) as connection, _alembic_errors():
+            with migrating_connection(settings) as connection, alembic_errors():
                 config.attributes["connection"] = connection
                 work(config)
             return
@@ -360,7 +300,7 @@ def _failure_logged(driver: psycopg.Connection) -> Iterator[None]:
 
 
 @contextmanager
-def _alembic_errors() -> Iterator[None]:
+def alembic_errors() -> Iterator[None]:
     """Turn Alembic's and the driver's errors into ours."""
     try:
         yield
@@ -407,4 +347,4 @@ def _named(part: Any) -> str:
 
 def script_heads() -> tuple[str, ...]:
     """Ask Alembic which revisions are heads: one, as long as nobody forks the history."""
-    return tuple(ScriptDirectory.from_config(_config()).get_heads())
+    return tuple(ScriptDirectory.from_config(alembic_config()).get_heads())
