@@ -6,6 +6,7 @@ test gets a clone.
 """
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,10 @@ GIVEN_SERVER = "TUTORMAX_TEST_DATABASE_URL"
 """The variable that names a server for the suite, which then starts none of its own."""
 
 SEEDED_WORLD = ("--tutors", "60", "--days", "120", "--seed", "7", "--as-of", "2026-06-01")
+
+
+# Where the suite runs in the background, shells have it ignore Ctrl-C, and so would the processes that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)
