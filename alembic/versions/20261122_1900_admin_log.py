@@ -20,6 +20,25 @@ DO $$ BEGIN
 END $$
 """
 
+# Whoever owned a log that was here before us could change its entries, and have code of his run by all who add to it.
+OWNER = """
+DO $$
+DECLARE
+    owner text;
+BEGIN
+    SELECT string_agg(DISTINCT rolname, ', ') INTO owner FROM pg_catalog.pg_roles
+    WHERE oid IN (SELECT nspowner FROM pg_catalog.pg_namespace WHERE nspname = 'tutormax_admin'
+                  UNION SELECT relowner FROM pg_catalog.pg_class WHERE relnamespace = to_regnamespace('tutormax_admin')
+                  UNION SELECT proowner FROM pg_catalog.pg_proc WHERE pronamespace = to_regnamespace('tutormax_admin'))
+      AND NOT rolsuper AND rolname <> current_user
+      AND oid NOT IN (SELECT datdba FROM pg_catalog.pg_database WHERE datname = current_database()
+                      UNION SELECT relowner FROM pg_catalog.pg_class WHERE oid = to_regclass('alembic_version'));
+    IF owner IS NOT NULL THEN
+        RAISE EXCEPTION USING MESSAGE = 'schema tutormax_admin is there already and belongs to ' || owner;
+    END IF;
+END $$
+"""
+
 # What the server knows by itself stands in defaults: a role with the right to insert the other columns can't forge it.
 TABLE = """
 CREATE TABLE IF NOT EXISTS tutormax_admin.log (
@@ -51,21 +70,15 @@ END $$
 
 # ALWAYS: a session that plays the replica, as a restore may, doesn't get past it either.
 TRIGGER = """
-DO $$ BEGIN
-    IF NOT EXISTS (
-        SELECT FROM pg_trigger WHERE tgrelid = 'tutormax_admin.log'::regclass AND tgname = 'append_only'
-    ) THEN
-        CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON tutormax_admin.log
-            FOR EACH STATEMENT EXECUTE FUNCTION tutormax_admin.refuse();
-        ALTER TABLE tutormax_admin.log ENABLE ALWAYS TRIGGER append_only;
-    END IF;
-END $$
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON tutormax_admin.log
+    FOR EACH STATEMENT EXECUTE FUNCTION tutormax_admin.refuse()
 """
+ALWAYS = "ALTER TABLE tutormax_admin.log ENABLE ALWAYS TRIGGER append_only"
 
 
 def upgrade() -> None:
     """Make the log, unless it is there from before a downgrade."""
-    for statement in (SCHEMA, TABLE, REFUSAL, TRIGGER):
+    for statement in (SCHEMA, OWNER, TABLE, REFUSAL, TRIGGER, ALWAYS):
         op.execute(statement)
 
 

@@ -200,3 +200,18 @@ def test_aggregates(within: Run, tmp_path: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(gzip.decompress((tmp_path / "counts.csv.gz").read_bytes()).decode())))
     assert {row["suppressed"] for row in rows} == {"true", "false"}
     assert all((row["tutors"] == "") == (row["suppressed"] == "true") for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("-o", "tutors.xlsx"), "tutors.xlsx ends in no format that is known"),
+        (("-o", "tutors.csv", "--format", "json"), "--format json goes against the name tutors.csv"),
+    ],
+)
+def test_a_name_that_promises_something_else_is_refused(
+    seeded_url: str, tutormax: Callable[..., Finished], arguments: tuple[str, ...], words: str, tmp_path: Path
+) -> None:
+    done = tutormax("export", "tutors", *arguments)
+    assert (done.exit_code, done.stdout, words in done.stderr) == (2, "", True)
+    assert not list(tmp_path.glob("tutors*"))

@@ -123,7 +123,7 @@ def test_a_terminal_that_does_not_name_the_database_changes_nothing(
 def test_without_a_terminal_the_flag_is_named(command: str, here: Here, company: Settings, untouched: None) -> None:
     done = here(company, *DESTROYERS[command])
     assert (done.exit_code, done.stdout) == (2, "")
-    assert f"This deletes for good, in {company.dbname} on " in done.stderr
+    assert f"This deletes, in {company.dbname} on " in done.stderr
     assert "error: no terminal to ask on; nothing was changed\n  if it is meant, add --yes" in done.stderr
 
 
@@ -203,6 +203,24 @@ def test_where_nothing_is_lost_no_backup_is_made(command: str, here: Here, setti
     assert backups(tmp_path) == []
 
 
+@pytest.mark.parametrize("command", ["reset", "restore"])
+def test_rows_that_come_after_the_question_are_not_lost(
+    command: str, here: Here, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def arrive(chosen: Settings, *arguments: object) -> dict[str, int]:
+        with connect(chosen) as driver:
+            driver.execute("INSERT INTO students (student_id, name) VALUES ('late', 'Late')")
+        return {"students": 0}
+
+    monkeypatch.setattr("tutormax_cli.backup.reset.held_rows", arrive)
+    monkeypatch.setattr("tutormax_cli.backup.restore.would_lose", arrive)
+    done = here(settings, *DESTROYERS[command], *([] if command == "restore" else ["--yes"]))
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "error: rows have come in the meantime: 1 students; nothing was changed" in done.stderr
+    assert contents(settings)["public.students"].rows == 1
+    assert backups(tmp_path) == []
+
+
 def tutors(settings: Settings) -> int | None:
     held = contents(settings)
     return held["public.tutors"].rows if "public.tutors" in held else None
@@ -225,3 +243,12 @@ def test_a_real_terminal(company: Settings, untouched: None, tmp_path: Path) -> 
     os.close(ours)
     assert process.returncode == 1
     assert b"Type the database's name" in said and b"not confirmed; nothing was changed" in said
+
+
+def test_a_stamp_is_asked_for_and_written_down(seeded_url: str, tutormax: Here) -> None:
+    refused = tutormax("migrate", "stamp", "base")
+    assert (refused.exit_code, "no terminal to ask on" in refused.stderr) == (2, True)
+    assert tutormax("migrate", "status").stdout.count("applied") > 0
+    assert tutormax("migrate", "stamp", "base", "--yes").exit_code == 0
+    assert tutormax("migrate", "stamp", "head", "--yes").exit_code == 0
+    assert "migrate stamp base" in tutormax("log", "--limit", "5").stdout

@@ -76,7 +76,7 @@ def counts(done: Finished) -> dict[str, list[int]]:
 def test_a_folder_is_loaded_in_the_order_of_its_references(imported: Run, engine: Engine) -> None:
     done = imported("company")
     assert done.exit_code == 0, done.stderr
-    assert done.stdout.startswith("Imported · rows 8 · in ")
+    assert done.stdout.startswith("Imported · rows read 8 · in ")
     assert counts(done) == {
         "students": [2, 2, 0, 0, 0, 0],
         "tutors": [2, 2, 0, 0, 0, 0],

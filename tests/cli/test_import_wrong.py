@@ -3,6 +3,7 @@
 import gzip
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import psycopg
@@ -83,6 +84,7 @@ CELLS = [
     ("engagement_score", "NaN", "not a finite number: 'NaN'; expected a finite number, or nothing"),
     ("engagement_score", "-Infinity", "not a finite number: '-Infinity'"),
     ("engagement_score", "1e999", "out of range: '1e999'"),
+    ("engagement_score", "1e-999", "out of range: '1e-999'; expected a number that a float8 can hold"),
     ("engagement_score", "1.7", "out of range: 1.7; expected 0 to 1"),
     ("engagement_score", "0x1", "not a number: '0x1'"),
     ("engagement_score", "1_0", "not a number: '1_0'"),
@@ -112,6 +114,10 @@ CELLS = [
     ("student_id", "p9", "points nowhere: p9; expected student_id of a row in students"),
     ("session_id", "s0", "already in the database: s0"),
     ("session_id", "s" * 51, "too long"),
+    ("session_id", "s1 ", "empty, or blanks around it: 's1 '"),
+    ("session_id", '""', "empty, or blanks around it: ''"),
+    ("session_id", "s1\u200b", "empty, or blanks around it"),
+    ("tutor_id", "\ufefft0", "empty, or blanks around it"),
     ("subject", "é" * 101, "expected at most 100 characters"),
 ]
 
@@ -134,6 +140,7 @@ ROWS = [
         GOOD + session(session_id="s2")[:-1] + ",more\n",
         "line 3: too many cells: 10 cells with 'more' at the end",
     ),
+    ("header again", GOOD + SESSIONS + session(session_id="s2"), "line 3: the header again: 'session_id'"),
     ("end marker", GOOD + "\\.\n", r"line 3: the end marker \."),
     (
         "repeated",
@@ -164,6 +171,7 @@ FILES: list[tuple[str, bytes, str]] = [
         "line 2, subject: byte 0xFC is not UTF-8",
     ),
     ("utf-16", (SESSIONS + GOOD).encode("utf-16"), "is UTF-16, not UTF-8\n  say so: --encoding utf-16"),
+    ("utf-32", (SESSIONS + GOOD).encode("utf-32"), "is UTF-32, not UTF-8\n  say so: --encoding utf-32"),
     ("utf-16 unmarked", (SESSIONS + GOOD).encode("utf-16-le"), "a zero byte"),
     (
         "open quote",
@@ -231,6 +239,7 @@ EMAILS = [
     ),
     ("t1,Ada,zoe\u0308@example.ORG,2026-01-01T00:00Z,active,[]\n", "line 2, email: already in the database"),
     ("t1,Ada,a@x.org,2026-01-01T00:00Z,activ,[]\n", "did you mean active?"),
+    ("t1,Ada,a@x.org ,2026-01-01T00:00Z,active,[]\n", "line 2, email: empty, or blanks around it: 'a@x.org '"),
     (
         "t1,Ada,a@x.org,2026-01-01T00:00Z,active,algebra\n",
         "line 2, subjects: not a list of texts: 'algebra'; expected a JSON array of texts such as [\"algebra\"]",
@@ -266,6 +275,11 @@ JSONS = [
     ),
     ("json", b'[{"student_id": "p1", "name": "A"},\n{"student_id": p2}]', "line 2: not JSON"),
     ("json", b'[{"student_id": "p1", "name": "A"}] []', "expected nothing more"),
+    ("jsonl", b'{"student_id": "p1", "name": ["A"]}\n', "line 1, name: not a text: '[\"A\"]'"),
+    ("jsonl", b'{"student_id": {"x": 1}, "name": "A"}\n', "line 1, student_id: not a text: '{\"x\": 1}'"),
+    ("json", b'[{"student_id": "p1", "name": true}]\n', "line 1, name: not a text: 'true'"),
+    ("jsonl", b'{"student_id": "p1", "name": ' + b"[" * 9999 + b"\n", "line 1: not JSON: lists or objects nested too"),
+    ("jsonl", b'{"student_id": "p1", "name": "A", "age": ' + b"9" * 5000 + b"}\n", "line 1, age: out of range: '999"),
     ("parquet", b"PAR1 no", "is not a Parquet file that can be read"),
 ]
 
@@ -279,6 +293,76 @@ def test_a_wrong_file_of_objects(
     done = refused(f"{table}.{ending}")
     assert done.exit_code == 1
     assert words in done.stderr
+
+
+DOCUMENTS = [
+    ('{""a"": 1, ""a"": 2}', '{"a": 1, "a": 2}'),
+    ('{""a"": 1e200000}', '{"a": 1e200000}'),
+    ('{""a"": ' + "9" * 5000 + "}", '{"a": ' + "9" * 5000 + "}"),
+    ('{""a"":' * 400 + "1" + "}" * 400, '{"a":' * 400 + "1" + "}" * 400),
+    ('{""a"": ""\\ud800""}', '{"a": "\\ud800"}'),
+]
+
+
+@pytest.mark.parametrize(("cell", "value"), DOCUMENTS, ids=[value[:20] for _, value in DOCUMENTS])
+def test_metadata_that_jsonb_would_change_or_refuse(
+    refused: Callable[..., Run], tmp_path: Path, cell: str, value: str
+) -> None:
+    (tmp_path / "tutor_events.jsonl").write_text(
+        f'{{"tutor_id": "t0", "event_type": "x", "event_timestamp": "2026-01-01T00:00Z", "metadata": {value}}}\n'
+    )
+    done = refused("tutor_events.jsonl")
+    assert "tutor_events.jsonl line 1" in done.stderr and "1 row of tutor_events.jsonl can't" in done.stderr
+    (tmp_path / "tutor_events.csv").write_text(
+        f'tutor_id,event_type,event_timestamp,metadata\nt0,x,2026-01-01T00:00Z,"{cell}"\n'
+    )
+    assert "tutor_events.csv line 2, metadata: not JSON: " in refused("tutor_events.csv").stderr
+
+
+def parquet(path: Path, columns: dict[str, list[object]]) -> None:
+    arrow, writer = import_module("pyarrow"), import_module("pyarrow.parquet")
+    writer.write_table(arrow.table(columns), path)
+
+
+COLUMNS: list[tuple[dict[str, list[object]], str]] = [
+    ({"student_id": ["p1", "p2"], "name": ["A", "B\0"]}, "line 2, name: text that can't be stored: a zero character"),
+    ({"student_id": ["p1"], "name": [b"\xff"]}, "column name can't be read as it is, binary"),
+    ({"student_id": [True], "name": ["A"]}, "column student_id can't be read as it is, bool"),
+    ({"student_id": ["p1"], "name": [["A"]]}, "column name can't be read as it is, list<"),
+    ({"student_id": ["p1"], "name": ["A"], "subjects_interested": [[b"x"]]}, "column subjects_interested can't be"),
+]
+
+
+@pytest.mark.parametrize(("columns", "words"), COLUMNS)
+def test_a_wrong_column_of_parquet(
+    refused: Callable[..., Run], tmp_path: Path, columns: dict[str, list[object]], words: str
+) -> None:
+    parquet(tmp_path / "students.parquet", columns)
+    done = refused("students.parquet")
+    assert done.exit_code == 1 and words in done.stderr
+
+
+def test_utf16_without_its_mark(refused: Callable[..., Run], tmp_path: Path) -> None:
+    (tmp_path / "sessions.csv").write_bytes((SESSIONS + GOOD).encode("utf-16-le"))
+    done = refused("sessions.csv", "--encoding", "utf-16")
+    assert done.exit_code == 1 and "name the order: --encoding utf-16-le (or -be)" in done.stderr
+
+
+def test_a_rule_of_several_columns_shows_them_all(refused: Callable[..., Run], tmp_path: Path) -> None:
+    (tmp_path / "churn_predictions.csv").write_text(
+        "tutor_id,prediction_date,churn_score,risk_level,window_1day_probability,window_7day_probability,"
+        "window_30day_probability,window_90day_probability,model_version\n"
+        "t0,2026-01-01T00:00Z,10,Low,0.1,0.9,0.5,0.95,m\n"
+    )
+    assert "window_30day_probability 0.5, window_90day_probability 0.95; expected prob" in refused(
+        "churn_predictions.csv"
+    ).stderr.replace("\n    ", " ")
+    (tmp_path / "interventions.csv").write_text(
+        "tutor_id,intervention_type,recommended_date,status,completed_date\n"
+        "t0,manager_coaching,2026-01-02T00:00Z,completed,2026-01-01T00:00Z\n"
+    )
+    said = refused("interventions.csv").stderr
+    assert "expected a completed_date that is not before recommended_date" in " ".join(said.split())
 
 
 ZONED = [
@@ -311,6 +395,7 @@ USAGE = [
     (("sessions.csv", "--mode", "replace"), "--mode replace is none of insert, upsert, skip"),
     (("sessions.csv", "--timezone", "Mars/Olympus"), "--timezone Mars/Olympus is not a time zone"),
     (("sessions.csv", "--encoding", "klingon"), "--encoding klingon is not an encoding"),
+    (("sessions.csv", "--encoding", "undefined"), "--encoding undefined is not an encoding"),
     (("sessions.csv", "--encoding", "base64"), "--encoding base64 is not an encoding"),
     (("sessions.csv", "--map", "Fach"), "--map Fach has no ="),
     (("sessions.csv", "--map", "Fach=subjekt"), "--map: sessions has no column 'subjekt'; did you mean subject?"),
@@ -353,6 +438,12 @@ def test_wrong_compression(refused: Callable[..., Run], tmp_path: Path) -> None:
     assert "sessions.csv.gz is named .gz but isn't compressed so" in done.stderr
     (tmp_path / "sessions.csv.zst").write_bytes(b"\x28\xb5\x2f\xfd" + b"nonsense" * 20)
     assert "sessions.csv.zst: its zstd" in refused("sessions.csv.zst").stderr
+
+
+def test_a_map_of_a_column_that_has_our_name_already(refused: Callable[..., Run], tmp_path: Path) -> None:
+    (tmp_path / "sessions.csv").write_text(SESSIONS + GOOD)
+    done = refused("sessions.csv", "--map", "Fach=subject")
+    assert (done.exit_code, "--map: no file has a column 'Fach'" in done.stderr) == (2, True)
 
 
 def test_a_map_that_names_no_column_of_the_file(refused: Callable[..., Run], tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def command_lines() -> list[tuple[str, ...]]:
     arguments: dict[tuple[str, ...], tuple[str, ...]] = {
         ("init",): ("--wait", "0"),
         ("migrate", "down"): ("base",),
-        ("migrate", "stamp"): ("head",),
+        ("migrate", "stamp"): ("head", "--yes"),
         ("migrate", "new"): ("-m", "x"),
         ("export",): ("tutors",),
     }

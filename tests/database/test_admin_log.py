@@ -1,5 +1,7 @@
 """The admin log: what is written when, what never is, and that nobody can take it back."""
 
+import os
+import pwd
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -167,6 +169,37 @@ def test_a_missing_log_is_made_again(settings: Settings, connection: psycopg.Con
     upgrade(settings)
     require_log(connection)
     assert drift(settings) == []
+
+
+def test_a_log_whose_guard_was_weakened_is_guarded_again(settings: Settings, connection: psycopg.Connection) -> None:
+    connection.execute("DROP TRIGGER append_only ON tutormax_admin.log")
+    connection.execute(
+        "CREATE TRIGGER append_only BEFORE UPDATE ON tutormax_admin.log EXECUTE FUNCTION tutormax_admin.refuse()"
+    )
+    stamp(settings, "20251107_0000")
+    upgrade(settings)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="only be added to"):
+        connection.execute("TRUNCATE tutormax_admin.log")
+
+
+def test_a_log_that_somebody_else_laid_out_is_not_taken_for_ours(
+    settings: Settings, connection: psycopg.Connection
+) -> None:
+    role = sql.Identifier(f"sly_{settings.dbname}")
+    connection.execute("DROP SCHEMA tutormax_admin CASCADE")
+    connection.execute(sql.SQL("CREATE ROLE {}; CREATE SCHEMA tutormax_admin AUTHORIZATION {}").format(role, role))
+    try:
+        stamp(settings, "20251107_0000")
+        with pytest.raises(TutormaxError, match="tutormax_admin is there already and belongs to sly_"):
+            upgrade(settings)
+    finally:
+        connection.execute(sql.SQL("DROP SCHEMA tutormax_admin; DROP ROLE {}").format(role))
+
+
+def test_the_account_is_the_processs_own(connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "somebody-else\udcff")
+    record(connection, Entry("tutormax test", 0.1))
+    assert entries(connection, 1)[0].os_user == pwd.getpwuid(os.getuid()).pw_name
 
 
 def test_a_downgrade_leaves_it_and_says_what_was_lost(settings: Settings, db: Session) -> None:

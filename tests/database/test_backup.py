@@ -7,7 +7,8 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -17,11 +18,11 @@ from psycopg import sql
 from tests.conftest import Server, clean_environment, url_of
 from tests.database.catalog import schema
 from tutormax_cli.backup.archive import Archive, read_archive
-from tutormax_cli.backup.dump import dump
+from tutormax_cli.backup.dump import dump, free_name
 from tutormax_cli.backup.promote import embedded_settings, promote
 from tutormax_cli.backup.reset import reset
 from tutormax_cli.backup.restore import restore, would_lose
-from tutormax_cli.backup.tables import Digest, digests, existing
+from tutormax_cli.backup.tables import Digest, digests, existing, rights_on
 from tutormax_cli.database.connection import connect
 from tutormax_cli.database.environment import Environment, mark, marked
 from tutormax_cli.database.migrations import create_database, downgrade, drift
@@ -116,11 +117,11 @@ def test_an_archive_of_a_newer_program_is_refused_before_anything_is_touched(
 ) -> None:
     newer = dataclasses.replace(archive, revision="29990101_0000")
     with pytest.raises(SchemaNotReady, match="newer than this tutormax"):
-        restore(settings, newer, before=lambda: pytest.fail("too late"))
+        restore(settings, newer, before=lambda held: pytest.fail("too late"))
 
 
 def test_roles_that_the_server_lacks_lose_their_rights_and_the_others_keep_them(
-    server: Server, migrated: Settings, settings: Settings, tmp_path: Path
+    server: Server, nowhere: Settings, settings: Settings, tmp_path: Path
 ) -> None:
     kept, gone = (sql.Identifier(f"{kind}_{settings.dbname}") for kind in ("kept", "gone"))
     for role in (kept, gone):
@@ -133,8 +134,12 @@ def test_roles_that_the_server_lacks_lose_their_rights_and_the_others_keep_them(
         with connect(settings) as driver:
             driver.execute(sql.SQL("DROP OWNED BY {}").format(gone))
         server.execute(sql.SQL("DROP ROLE {}").format(gone))
-        restored = restore(settings, read_archive(settings, tmp_path / "rights.dump"))
+        create_database(nowhere)
+        restored = restore(nowhere, read_archive(settings, tmp_path / "rights.dump"))
         assert restored.missing_roles == (f"gone_{settings.dbname}",)
+        server.drop(nowhere.dbname)
+        restored = restore(settings, read_archive(settings, tmp_path / "rights.dump"))
+        assert restored.missing_roles == ()  # the tables' rights were those that they had in the database
         with connect(settings) as driver:
             row = driver.execute("SELECT has_table_privilege(%s, 'tutors', 'SELECT')", [f"kept_{settings.dbname}"])
             assert row.fetchone() == (True,)
@@ -144,6 +149,32 @@ def test_roles_that_the_server_lacks_lose_their_rights_and_the_others_keep_them(
             driver.execute(sql.SQL("DROP OWNED BY {}").format(kept))
     finally:
         server.execute(sql.SQL("DROP ROLE IF EXISTS {}, {}").format(kept, gone))
+
+
+def test_the_rights_of_the_database_outlast_an_archive_that_knows_others(
+    archive: Archive, settings: Settings, tmp_path: Path
+) -> None:
+    with connect(settings) as driver:
+        driver.execute("GRANT SELECT ON sessions TO PUBLIC")
+    dump(settings, tmp_path / "open.dump")
+    role = sql.Identifier(f"reads_{settings.dbname}")
+    with connect(settings) as driver:
+        driver.execute("REVOKE ALL ON sessions FROM PUBLIC")
+        driver.execute(sql.SQL("CREATE ROLE {}").format(role))
+        driver.execute(sql.SQL("GRANT SELECT ON tutors TO {0}; GRANT UPDATE (name) ON tutors TO {0}").format(role))
+        before = rights_on(driver, existing(driver))
+    try:
+        for each in (archive, read_archive(settings, tmp_path / "open.dump")):
+            restore(settings, each)
+            with connect(settings) as driver:
+                assert rights_on(driver, existing(driver)) == before
+        assert [statement.partition(" TO ")[0] for statement in before] == [
+            "GRANT SELECT ON TABLE public.tutors",
+            "GRANT UPDATE (name) ON TABLE public.tutors",
+        ]
+    finally:
+        with connect(settings) as driver:
+            driver.execute(sql.SQL("DROP OWNED BY {0}; DROP ROLE {0}").format(role))
 
 
 def test_what_depends_on_our_tables_stops_a_restore(archive: Archive, settings: Settings) -> None:
@@ -157,7 +188,8 @@ def test_what_depends_on_our_tables_stops_a_restore(archive: Archive, settings: 
 
 
 def test_writers_wait_while_the_backup_is_made_and_readers_do_not(archive: Archive, settings: Settings) -> None:
-    def look() -> None:
+    def look(held: Mapping[str, int]) -> None:
+        assert not any(held.values())
         with connect(settings) as other:
             assert other.execute("SELECT count(*) FROM tutors").fetchone() == (0,)
             other.execute("SET lock_timeout = '50ms'")
@@ -173,7 +205,8 @@ def test_a_backup_that_fails_stops_everything(archive: Archive, settings: Settin
         driver.execute("INSERT INTO students (student_id, name) VALUES ('kept', 'Kept')")
     before = contents(settings)
 
-    def fail() -> None:
+    def fail(held: Mapping[str, int]) -> None:
+        assert held["students"] == 1
         raise TutormaxError("the disk is full")
 
     with pytest.raises(TutormaxError, match="disk is full"):
@@ -222,6 +255,38 @@ def test_another_programs_archive_is_refused(server: Server, tmp_path: Path, now
     with pytest.raises(TutormaxError, match="not of a TutorMax database"):
         dump(nowhere, tmp_path / "other.dump")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_another_programs_revision_is_not_taken_for_ours(settings: Settings, tmp_path: Path) -> None:
+    with connect(settings) as driver:
+        driver.execute(
+            "CREATE SCHEMA zoo; CREATE TABLE zoo.alembic_version AS SELECT 'zzz'::varchar(32) AS version_num"
+        )
+    assert dump(settings, tmp_path / "zoo.dump").revision == revisions()[-1].id
+
+
+def test_what_is_there_already_and_no_table_stops_a_restore(settings: Settings, tmp_path: Path) -> None:
+    with connect(settings) as driver:
+        driver.execute('CREATE SCHEMA "my zoo"; CREATE TABLE "my zoo".beds (id int)')
+    dump(settings, tmp_path / "tables.dump")
+    restore(settings, read_archive(settings, tmp_path / "tables.dump"))
+    with connect(settings) as driver:
+        driver.execute("CREATE TYPE mood AS ENUM ('good')")
+    dump(settings, tmp_path / "type.dump")
+    with pytest.raises(TutormaxError, match='only tables are replaced: type "mood" already exists'):
+        restore(settings, read_archive(settings, tmp_path / "type.dump"))
+
+
+def test_two_backups_of_one_minute_are_two_files(settings: Settings, tmp_path: Path) -> None:
+    at = datetime(2026, 6, 1, 9, tzinfo=UTC)
+    first = free_name(tmp_path, "a b", at)
+    assert first.name == "a_b-2026-06-01T0900Z.dump"
+    (tmp_path / f".{first.name}.77.tmp").touch()
+    assert free_name(tmp_path, "a b", at).name == "a_b-2026-06-01T0900Z-2.dump"
+    first.write_bytes(b"another's")
+    with pytest.raises(TutormaxError, match="File exists"):
+        dump(settings, first, replace=False)
+    assert first.read_bytes() == b"another's"
 
 
 def test_a_database_without_our_schema_is_not_dumped(nowhere: Settings, tmp_path: Path) -> None:

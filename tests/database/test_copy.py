@@ -105,7 +105,9 @@ def coded(values: Sequence[Any]) -> Coded:
 
 def columns_of(rows: Sequence[dict[str, Any]]) -> Columns:
     of = {name: [row[name] for row in rows] for name in rows[0]}
-    naive = [np.datetime64("NaT") if v is None else np.datetime64(v.replace(tzinfo=None), "us") for v in of["time"]]
+    naive = [
+        np.datetime64("NaT", "us") if v is None else np.datetime64(v.replace(tzinfo=None), "us") for v in of["time"]
+    ]
     return {
         "row": np.arange(len(rows)),
         "int": masked(of["int"], np.int64, 0),

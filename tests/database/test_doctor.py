@@ -108,6 +108,30 @@ FAULTS: dict[str, tuple[Check, str, State, str, str]] = {
         "entries of the admin log can be changed",
         "ALTER TABLE tutormax_admin.log ENABLE ALWAYS TRIGGER append_only;",
     ),
+    "an admin log whose guard lets pass": (
+        schema.admin_log,
+        "CREATE OR REPLACE FUNCTION tutormax_admin.refuse() RETURNS trigger LANGUAGE plpgsql"
+        " AS $$ BEGIN RETURN NULL; END $$",
+        State.FAILED,
+        "is missing, or another one",
+        "tutormax migrate stamp 20251107_0000, then tutormax migrate up",
+    ),
+    "an admin log that can be emptied": (
+        schema.admin_log,
+        "CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE ON tutormax_admin.log"
+        " FOR EACH STATEMENT EXECUTE FUNCTION tutormax_admin.refuse();"
+        "ALTER TABLE tutormax_admin.log ENABLE ALWAYS TRIGGER append_only",
+        State.FAILED,
+        "is missing, or another one",
+        "tutormax migrate stamp 20251107_0000, then tutormax migrate up",
+    ),
+    "a schema where everybody may create": (
+        server.rights,
+        "GRANT CREATE ON SCHEMA public TO PUBLIC",
+        State.WARNING,
+        "everybody may create functions in schema public",
+        "REVOKE CREATE ON SCHEMA public FROM PUBLIC;",
+    ),
     "no admin log": (
         schema.admin_log,
         "DROP SCHEMA tutormax_admin CASCADE",
@@ -350,6 +374,7 @@ def test_a_check_that_may_not_look_says_so_and_the_others_go_on(
 def test_a_database_without_a_schema(server: Server, tmp_path: Path) -> None:
     found = whole(server.database("postgres"), tmp_path).findings
     assert (found["schema"].state, found["schema"].mend) == (State.FAILED, "tutormax init")
+    assert (found["constraints"].mend, found["admin log"].mend) == ("tutormax init", "tutormax init")
     assert found["sessions"].says.startswith("could not be checked: relation")
     assert found["version"].state is State.OK
 

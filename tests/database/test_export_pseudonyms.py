@@ -151,3 +151,21 @@ def test_factors_with_texts_of_others_lose_their_components(seeded_db: OrmSessio
     without = [row for row in rows if "components" not in row["contributing_factors"]]
     assert len(without) == 1 < len(rows)
     assert set(without[0]["contributing_factors"]) == {"baseline", "calibrated"}
+
+
+@pytest.mark.parametrize(
+    "factors",
+    [
+        {"baseline": "Dana"},
+        {"calibrated": {"who": "Dana"}},
+        {"components": [{"Dana": 1}]},
+        {"components": [{"component": "engagement", "evidence": {"Dana": 1}}]},
+        {"components": {"Dana": []}},
+    ],
+    ids=str,
+)
+def test_factors_hold_no_text_or_key_of_others(seeded_db: OrmSession, factors: dict[str, object]) -> None:
+    changed = "UPDATE churn_predictions SET contributing_factors = cast(:factors AS jsonb)"
+    seeded_db.execute(text(changed), {"factors": json.dumps(factors)})
+    seeded_db.commit()
+    assert all(row["contributing_factors"] == {} for row in exported(seeded_db)["churn_predictions"])

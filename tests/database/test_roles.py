@@ -11,6 +11,7 @@ import pytest
 from psycopg import sql
 
 from tests.conftest import Server, run_tutormax, url_of
+from tutormax_cli.backup.reset import reset
 from tutormax_cli.database.connection import connect
 from tutormax_cli.database.copy import bulk_load
 from tutormax_cli.database.copy.load import REBUILD_FROM_ROWS
@@ -198,6 +199,45 @@ def test_who_would_be_cut_off_is_said_first(guarded: Settings, server: Server) -
         )
         apply_roles(connection)  # a right of its own stays
         connection.rollback()
+
+
+@pytest.mark.parametrize("name", ["x\nDROP TABLE tutors; --", "a$do$b", "a\x1b[2J"])
+def test_a_name_that_would_break_out_of_the_script_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="no script can be written"):
+        roles_of(name)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "ALTER ROLE {app} CREATEROLE",
+        "ALTER ROLE {readonly} SUPERUSER",
+        "GRANT {owner} TO {app}",
+        "GRANT {app} TO {readonly}",
+    ],
+)
+def test_a_role_that_was_there_with_more_rights_is_refused(guarded: Settings, before: str) -> None:
+    names = roles_of(guarded.dbname)
+    with connect(guarded) as connection:
+        connection.execute(before.format(app=names.app, readonly=names.readonly, owner=names.owner).encode())
+        with pytest.raises(psycopg.errors.RaiseException, match="may do more than it should"):
+            apply_roles(connection)
+        connection.rollback()
+
+
+def test_a_reset_leaves_the_rights_as_they_are(guarded: Settings, server: Server) -> None:
+    names = roles_of(guarded.dbname)
+    with server.clone(guarded) as database:
+        with connect(database) as connection:
+            connection.execute(
+                sql.SQL("ALTER DATABASE {} OWNER TO {}").format(
+                    sql.Identifier(database.dbname), sql.Identifier(names.owner)
+                )
+            )
+        reset(database)
+        assert refused(database, names.app, "UPDATE alembic_version SET version_num = 'x'") == "42501"
+        assert refused(database, names.readonly, "SELECT 1 FROM alembic_version") is None
+        assert refused(database, names.app, STUDENT) is None
 
 
 def test_names_are_quoted_and_may_not_be_too_long(guarded: Settings) -> None:

@@ -76,7 +76,7 @@ def read_archive(settings: Settings, path: Path, listener: Listener = silent) ->
         revision, rows = _contents(reader, path, listener)
     except TutormaxError as problem:
         raise TutormaxError(f"{path} is damaged or cut off: {problem.message}", "use another archive") from None
-    if revision is None or not any(table.rpartition(".")[2] in Base.metadata.tables for table in rows):
+    if revision is None:
         raise UsageError(f"{path} is an archive of PostgreSQL, but not of a TutorMax database", "name another file")
     facts = {match["key"]: match["value"] for match in map(_FACT.match, lines) if match}
     entries = tuple(line for line in lines if line and not line.startswith(";"))
@@ -100,9 +100,9 @@ def _format(path: Path) -> int:
 
 
 def _contents(reader: Path, path: Path, listener: Listener) -> tuple[str | None, dict[str, int]]:
-    """Decode all rows, and count them; give the newest revision too."""
+    """Decode all rows, and count them; give the newest revision too, as the schema of our tables tells it."""
     rows: dict[str, int] = {}
-    revision = None
+    revisions: dict[str, str] = {}
     command: list[str | Path] = [reader, f"--section={Section.DATA}", "--file=-", path]
     for part in read_data(output_of(command, without_libpq_variables())):
         if not isinstance(part, TableRows):
@@ -113,6 +113,8 @@ def _contents(reader: Path, path: Path, listener: Listener) -> tuple[str | None,
             rows[part.table] += piece.count(b"\n")
             kept = kept or piece
             listener(Stage(f"checking {part.table.rpartition('.')[2]}", sum(rows.values()), note="rows"))
-        if part.table.rpartition(".")[2] == VERSION_TABLE and kept:
-            revision = max(kept.decode().split())
-    return revision, rows
+        schema, _, name = part.table.rpartition(".")
+        if name == VERSION_TABLE and kept:  # other programs that use Alembic have a table of this name too
+            revisions[schema] = max(kept.decode().split())
+    ours = {table.rpartition(".")[0] for table in rows if table.rpartition(".")[2] in Base.metadata.tables}
+    return next((revision for schema, revision in revisions.items() if schema in ours), None), rows

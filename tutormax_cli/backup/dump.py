@@ -47,11 +47,14 @@ class Dumped:
     seconds: float
 
 
-def dump(settings: Settings, path: Path, *, ours_alone: bool = False, listener: Listener = silent) -> Dumped:
+def dump(
+    settings: Settings, path: Path, *, ours_alone: bool = False, replace: bool = True, listener: Listener = silent
+) -> Dumped:
     """Write the whole database (or `ours_alone`, our tables) to an archive that its owner alone can read.
 
     It is written under another name, read to its end, its rows compared with the database's, and only then given its
-    name. Raises SchemaNotReady for a database that isn't ours, LockTimeout, ConnectionFailed, TutormaxError.
+    name; a file that has the name already is lost only where it may be `replace`d. Raises SchemaNotReady for a database
+    that isn't ours, LockTimeout, ConnectionFailed, TutormaxError.
     """
     began = monotonic()
     with connect(settings) as driver:
@@ -60,7 +63,7 @@ def dump(settings: Settings, path: Path, *, ours_alone: bool = False, listener: 
         if schema_state(driver).current is None:
             raise SchemaNotReady("the database has no TutorMax schema to dump", "create it: tutormax init")
         tables = existing(driver)
-        with _written_whole(path) as unfinished:
+        with _written_whole(path, replace) as unfinished:
             options = [f"--table={table}" for table in tables] if ours_alone else []
             _run_pg_dump(settings, driver, unfinished, options, listener)
             seal(unfinished)
@@ -71,15 +74,21 @@ def dump(settings: Settings, path: Path, *, ours_alone: bool = False, listener: 
 
 
 def free_name(folder: Path, dbname: str, at: datetime) -> Path:
-    """Give a file name that says database and time, and that no file in the folder has yet."""
+    """Give a file name that says database and time, and that no file in the folder has yet or is to have."""
     plain = re.sub(r"[^\w.-]", "_", dbname) or "database"
     stem = f"{plain}-{at.astimezone(UTC):%Y-%m-%dT%H%MZ}"
     numbered = (f"-{number}" if number > 1 else "" for number in range(1, 10_000))
-    return next(path for suffix in numbered if not (path := folder / f"{stem}{suffix}.dump").exists())
+    names = (f"{stem}{suffix}.dump" for suffix in numbered)
+    return next(folder / name for name in names if not (folder / name).exists() and not any(_unfinished(folder, name)))
+
+
+def _unfinished(folder: Path, name: str) -> Iterator[Path]:
+    """Find the files that are being written to get this name, by any process."""
+    return folder.glob(f".{name}.*.tmp")
 
 
 @contextmanager
-def _written_whole(path: Path) -> Iterator[Path]:
+def _written_whole(path: Path, replace: bool) -> Iterator[Path]:
     """Give the path of an empty file of mode 0600, which takes its real name once it is whole and on disk."""
     if path.is_dir() or (path.exists() and not path.is_file()):
         raise UsageError(f"can't write {path}: it is not a plain file", "name a file: -o FILE")
@@ -89,6 +98,8 @@ def _written_whole(path: Path) -> Iterator[Path]:
         os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         yield unfinished
         _sync(unfinished)
+        if not replace:
+            path.touch(exist_ok=False)  # whoever else chose the name in the same moment fails here, and loses nothing
         unfinished.replace(path)
         _sync(path.parent)
     except OSError as problem:

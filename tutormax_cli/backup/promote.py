@@ -92,7 +92,7 @@ def _make_room(work: Work) -> None:
     held = for_people(count_rows(work.driver, tables))
     if any(held.values()):
         what = ", ".join(f"{rows:,} {table}" for table, rows in held.items() if rows)
-        raise UsageError(f"the server's database already holds rows: {what}", "name an empty one, or: tutormax reset")
+        raise UsageError(f"the server's database already holds rows: {what}", "name an empty one")
     work.drop(tables)
 
 

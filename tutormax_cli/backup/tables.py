@@ -29,14 +29,36 @@ def existing(driver: psycopg.Connection, names: Iterable[str] = OURS) -> list[st
     """
     found = driver.execute(
         """
-        SELECT format('%%I.%%I', n.nspname, c.relname)
-        FROM unnest(%s::text[]) WITH ORDINALITY wanted (name, place)
+        SELECT pg_catalog.format('%%I.%%I', n.nspname, c.relname)
+        FROM pg_catalog.unnest(%s::text[]) WITH ORDINALITY wanted (name, place)
         JOIN pg_class c ON c.oid = to_regclass(wanted.name) JOIN pg_namespace n ON n.oid = c.relnamespace
         GROUP BY n.nspname, c.relname ORDER BY min(place)
         """,
         [list(dict.fromkeys([*OURS, *names]))],
     ).fetchall()
     return [name for (name,) in found]
+
+
+def rights_on(driver: psycopg.Connection, tables: Collection[str]) -> list[str]:
+    """Write the statements that give others than their owners the rights that they have on tables (SQL names) now."""
+    found = driver.execute(
+        """
+        SELECT pg_catalog.format('GRANT %%s%%s ON TABLE %%I.%%I TO %%s%%s', privilege_type, of_column, nspname, relname,
+                   CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(rolname) END,
+                   CASE WHEN is_grantable THEN ' WITH GRANT OPTION' END)
+        FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+        CROSS JOIN LATERAL (
+            SELECT '' AS of_column, relacl AS acl
+            UNION ALL
+            SELECT pg_catalog.format(' (%%I)', attname), attacl FROM pg_attribute
+            WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped
+        ) given CROSS JOIN LATERAL aclexplode(acl) LEFT JOIN pg_roles r ON r.oid = grantee
+        WHERE pg_catalog.format('%%I.%%I', nspname, relname) = ANY(%s) AND grantee <> relowner
+        ORDER BY 1
+        """,
+        [list(tables)],
+    ).fetchall()
+    return [statement for (statement,) in found]
 
 
 def count_rows(driver: psycopg.Connection, tables: Collection[str]) -> dict[str, int]:

@@ -14,7 +14,7 @@ from tutormax_cli.database.copy.load import TIME_LIMITS
 from tutormax_cli.database.copy.locks import DEFAULT_WAIT, lock_tables
 from tutormax_cli.database.failures import explain
 from tutormax_cli.database.migration_lock import migration_lock
-from tutormax_cli.database.revisions import schema_state
+from tutormax_cli.database.revisions import VERSION_TABLE, schema_state
 from tutormax_cli.errors import TutormaxError
 from tutormax_cli.settings import Settings
 
@@ -43,6 +43,17 @@ class Work:
                 f"something else needs a table that has to go: {others}",
                 "drop it first, or use an empty database: --database-url URL",
             ) from None
+
+    def forget(self, tables: Iterable[str]) -> None:
+        """Drop our tables, but of the one that keeps the schema's revision the rows alone: its rights stay as they are.
+
+        Raises LockTimeout, TutormaxError.
+        """
+        dropped = list(tables)
+        for kept in [table for table in dropped if table.rpartition(".")[2] == VERSION_TABLE]:
+            dropped.remove(kept)
+            self.driver.execute(f"DELETE FROM {kept}".encode())
+        self.drop(dropped)
 
     def record(self, rows: Mapping[str, int], verb: str) -> None:
         """Tell the admin log, where the database has one, what became of how many rows."""

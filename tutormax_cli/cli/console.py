@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _NEVER_CUT = 100_000
-FILL = "tutormax seed --tutors 500  (synthetic), or your own data: tutormax import"
+FILL = "tutormax seed --tutors 500  (synthetic), or your own data: tutormax import FOLDER"
 """The next step on an empty database."""
 
 

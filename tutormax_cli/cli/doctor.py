@@ -1,5 +1,6 @@
 """`tutormax doctor`: what is wrong with the database, its server, its data or this machine, and what mends it."""
 
+import shlex
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -70,7 +71,8 @@ def _mark(chosen: "Settings", wanted: Mark, confirm: str | None) -> None:
         name = driver.info.dbname
         if marked(driver) is Environment.PRODUCTION and wanted is not Mark.PRODUCTION and confirm != name:
             raise UsageError(
-                f"{name} is marked production; nothing was changed", f"if it is meant, add --confirm {name}"
+                f"{name} is marked production; nothing was changed",
+                f"if it is meant, add --confirm {shlex.quote(name)}",
             )
         mark(driver, Environment(wanted.value))
         if admin_log.may_write(driver) is not None:

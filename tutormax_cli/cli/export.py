@@ -103,6 +103,10 @@ def _form(format: FileFormat | None, compress: Compression | None, file: Path | 
     from tutormax_cli.exporting.export import Form
 
     _, named_format, named_compression = split_name(file) if file is not None else ("", None, None)
+    if file is not None and format is None and named_format is None and file.suffix and not file.is_char_device():
+        raise UsageError(f"{file} ends in no format that is known", f"end it in .{', .'.join(FileFormat)}, or --format")
+    if format is not None and named_format not in (None, format):
+        raise UsageError(f"--format {format} goes against the name {file}", "leave one out")
     chosen = format or named_format or FileFormat.CSV
     compression = compress or named_compression
     if chosen is FileFormat.PARQUET and compression is not None:

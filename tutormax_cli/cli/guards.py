@@ -23,17 +23,21 @@ NoBackupOption = Annotated[bool, typer.Option("--no-backup", help="Don't make a 
 
 
 def confirm_loss(losses: Mapping[str, int], *, yes: bool, confirm: str | None) -> None:
-    """Say how many rows of each table will be lost, and ask.
+    """Say how many rows of each table will be lost, and ask as `confirm_change` does."""
+    rows = ", ".join(f"{count:,} {table}" for table, count in losses.items() if count) or "no rows"
+    confirm_change(f"This deletes, in {settings().description}: {rows}", yes=yes, confirm=confirm)
+
+
+def confirm_change(what: str, *, yes: bool, confirm: str | None) -> None:
+    """Say what will be done, and ask.
 
     Without a terminal --yes is needed; where the server is not on this machine, or the database is marked production,
     --confirm with the database's name. Raises UsageError where that is missing, TutormaxError where the answer is no.
     """
-    chosen = settings()
-    dbname, danger = _judge(chosen)
+    dbname, danger = _judge(settings())
     if confirm is not None and confirm != dbname:
         raise UsageError(f"--confirm says {confirm!r}, but the database is {dbname!r}", "nothing was changed")
-    rows = ", ".join(f"{count:,} {table}" for table, count in losses.items() if count) or "no rows"
-    say(f"This deletes for good, in {chosen.description}: {rows}")
+    say(what)
     if confirm is None and not (yes and danger is None):
         _ask(dbname, danger, yes)
 
@@ -41,12 +45,13 @@ def confirm_loss(losses: Mapping[str, int], *, yes: bool, confirm: str | None) -
 def _judge(chosen: "Settings") -> tuple[str, str | None]:
     """Give the database's name, and why --yes alone is not enough for it; None where it is."""
     from tutormax_cli.database.connection import connect
-    from tutormax_cli.database.environment import Environment, marked
+    from tutormax_cli.database.environment import Environment, marked, on_this_machine
 
     with connect(chosen) as driver:
         if marked(driver) is Environment.PRODUCTION:
             return driver.info.dbname, "it is marked production"
-        return driver.info.dbname, None if chosen.local else "its server is not on this machine"
+        near = chosen.local and on_this_machine(driver)
+        return driver.info.dbname, None if near else "its server is not on this machine"
 
 
 def _ask(dbname: str, danger: str | None, yes: bool) -> None:
@@ -60,6 +65,17 @@ def _ask(dbname: str, danger: str | None, yes: bool) -> None:
         answer = ""
     if answer.strip() != dbname:
         raise TutormaxError("not confirmed; nothing was changed")
+
+
+def back_up_held(held: Mapping[str, int], *, confirmed: Mapping[str, int], skip: bool) -> None:
+    """Back up what is `held` now that nobody else can write; more may have come since the loss was `confirmed`.
+
+    Raises TutormaxError where it was said that nothing would be lost, and where there is no backup.
+    """
+    if any(held.values()) and not any(confirmed.values()):
+        rows = ", ".join(f"{count:,} {table}" for table, count in held.items() if count)
+        raise TutormaxError(f"rows have come in the meantime: {rows}; nothing was changed", "try again")
+    back_up(held, skip=skip)
 
 
 def back_up(losses: Mapping[str, int], *, skip: bool, driver: "psycopg.Connection | None" = None) -> None:
@@ -79,14 +95,14 @@ def back_up(losses: Mapping[str, int], *, skip: bool, driver: "psycopg.Connectio
 
     chosen = settings()
     folder = chosen.home / "backups"
-    say(f"backing up {sum(losses.values()):,} rows first; much data takes long (--no-backup goes without)")
+    say(f"backing up {sum(losses.values()):,} rows first (--no-backup goes without)")
     try:
         if driver is not None:
             lift_time_limits(driver)
             lock_out_writers(driver, existing(driver))
         path = free_name(_private(folder), chosen.dbname, datetime.now(UTC))
         with backup_progress() as listener:
-            made = dump(chosen, path, ours_alone=set(losses) <= set(OURS), listener=listener)
+            made = dump(chosen, path, ours_alone=set(losses) <= set(OURS), replace=False, listener=listener)
     except TutormaxError as problem:
         raise type(problem)(
             f"no backup, so nothing was changed: {problem.message}", "to go on without one, add --no-backup"

@@ -6,7 +6,7 @@ import typer
 
 from tutormax_cli.cli.connect import announce, settings
 from tutormax_cli.cli.console import emit, next_step, say
-from tutormax_cli.cli.guards import NoBackupOption, back_up, confirm_loss
+from tutormax_cli.cli.guards import NoBackupOption, back_up, confirm_change, confirm_loss
 from tutormax_cli.cli.options import ConfirmOption, FormatOption, OutputOption, WaitOption, YesOption
 from tutormax_cli.errors import CheckFailed
 from tutormax_cli.reports.render import Format
@@ -155,14 +155,22 @@ def check(format: FormatOption = Format.TABLE, output: OutputOption = None) -> N
 
 
 @app.command()
-def stamp(target: Annotated[str, typer.Argument(metavar="REVISION", help="A revision, head or base.")]) -> None:
-    """Record that the database stands at a revision without running anything."""
+def stamp(
+    target: Annotated[str, typer.Argument(metavar="REVISION", help="A revision, head or base.")],
+    yes: YesOption = False,
+    confirm: ConfirmOption = None,
+) -> None:
+    """Record that the database stands at a revision without running anything.
+
+    No row is lost, but where it isn't true other commands go wrong; so it is asked first.
+    """
     from tutormax_cli.database.migrations import check_target
     from tutormax_cli.database.migrations import stamp as stamp_database
 
     chosen = settings()
     check_target(target)
     announce(chosen)
+    confirm_change(f"This says of {chosen.description} that its schema is at {target}", yes=yes, confirm=confirm)
     say(f"stamped; schema at {stamp_database(chosen, target).current or 'base'}")
     next_step("tutormax migrate check")
 

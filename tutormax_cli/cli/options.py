@@ -75,7 +75,15 @@ AsOf = Annotated[
         show_default=False,
     ),
 ]
-FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to write the result.")]
+FormatOption = Annotated[
+    Format,
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="FORMAT",
+        help=f"How to write the result: {', '.join(list(Format)[:-1])} or {list(Format)[-1]}.",
+    ),
+]
 OutputOption = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write the result to a file.", show_default=False),
@@ -86,7 +94,7 @@ ConfirmOption = Annotated[
     typer.Option(
         "--confirm",
         metavar="DATABASE",
-        help="The database's name: needed with --yes where it is not on this machine.",
+        help="The database's name: takes the place of --yes where it is not on this machine, or marked production.",
         show_default=False,
     ),
 ]

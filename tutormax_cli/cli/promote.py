@@ -60,7 +60,10 @@ def _target(to: str | None) -> "Settings":
 
     chosen = settings()
     if to is not None:
-        return replace(chosen, source="--to", keywords=parse_url(to, "--to"))
+        keywords = parse_url(to, "--to")
+        if not {"dbname", "service"} & keywords.keys():
+            raise UsageError("--to names no database", "name it: --to postgresql://user@host:5432/name")
+        return replace(chosen, source="--to", keywords=keywords)
     if chosen.embedded:
         raise UsageError("no server is named", "name it: tutormax promote --to postgresql://user@host:5432/name")
     return chosen

@@ -1,8 +1,8 @@
 """`tutormax reset`: TutorMax's tables dropped and made anew, empty."""
 
 from tutormax_cli.cli.connect import announce, settings
-from tutormax_cli.cli.console import emit, next_step, say
-from tutormax_cli.cli.guards import NoBackupOption, back_up, confirm_loss
+from tutormax_cli.cli.console import FILL, emit, next_step, say
+from tutormax_cli.cli.guards import NoBackupOption, back_up_held, confirm_loss
 from tutormax_cli.cli.options import ConfirmOption, FormatOption, OutputOption, YesOption
 from tutormax_cli.reports.render import Format
 
@@ -28,8 +28,10 @@ def reset(
     losses = held_rows(chosen)
     confirm_loss(losses, yes=yes, confirm=confirm)
     state = reset_database(
-        chosen, before=lambda: back_up(losses, skip=no_backup), waiting=lambda why: say(f"waiting: {why}")
+        chosen,
+        before=lambda held: back_up_held(held, confirmed=losses, skip=no_backup),
+        waiting=lambda why: say(f"waiting: {why}"),
     )
     with connect(chosen) as connection:
         emit(tables_report(connection, chosen, f"Empty, schema at {state.current}"), format, output)
-    next_step("tutormax seed --tutors 500")
+    next_step(FILL)

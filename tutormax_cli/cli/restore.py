@@ -8,7 +8,7 @@ import typer
 from tutormax_cli.cli.backup_progress import backup_progress
 from tutormax_cli.cli.connect import announce, settings
 from tutormax_cli.cli.console import emit, next_step, say
-from tutormax_cli.cli.guards import NoBackupOption, back_up, confirm_loss
+from tutormax_cli.cli.guards import NoBackupOption, back_up_held, confirm_loss
 from tutormax_cli.cli.options import ConfirmOption, FormatOption, OutputOption, YesOption
 from tutormax_cli.reports.render import Format
 
@@ -70,7 +70,7 @@ def _run(
         restored = restore_database(
             chosen,
             archive,
-            before=lambda: back_up(losses, skip=no_backup),
+            before=lambda held: back_up_held(held, confirmed=losses, skip=no_backup),
             waiting=lambda why: say(f"waiting: {why}"),
             listener=listener,
         )

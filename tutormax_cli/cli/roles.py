@@ -47,4 +47,5 @@ def _apply(cut_off: bool) -> None:
         names = apply_roles(driver_connection(db.connection()), cut_off=cut_off)
         db.commit()
     say(f"applied: {names.owner} owns and migrates, {names.app} reads and writes rows, {names.readonly} reads")
-    say(f"Next: grant them, in psql: GRANT {names.app} TO web")
+    quoted = names.app.replace('"', '""')
+    say(f'Next: grant them, in psql: GRANT "{quoted}" TO web')

@@ -18,7 +18,7 @@ _CAN_BE: dict[str, Callable[[dict[str, Any]], str]] = {
 """What a value can be instead, by the kind of pydantic's error and from its context."""
 
 _REWORDED = (
-    (r"No such command '(.*?)'\.(?: Did you mean '(.*?)'\?)?.*", r"there is no command '\1'; did you mean \2?"),
+    (r"No such command '(.*?)'\.(?: Did you mean '([^']*)'.*)?.*", r"there is no command '\1'; did you mean \2?"),
     (r"Option '(.*)' requires an argument\.", r"\1 needs a value"),
     (r"Option '(.*)' does not take a value\.", r"\1 takes no value"),
     (r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", r"there is no place for the argument \1"),

@@ -5,7 +5,8 @@ transaction of its own. Nobody can change or remove an entry: a trigger refuses.
 values: of rows their number, of an error its SQLSTATE and exit code.
 """
 
-import getpass
+import os
+import pwd
 import socket
 import sys
 from collections.abc import Mapping
@@ -185,8 +186,9 @@ def _driver_error(problem: BaseException | None) -> psycopg.Error | None:
     return None
 
 
-def _os_user() -> str | None:
+def _os_user() -> str:
+    """Name the account that this process runs as, which no variable of its environment can change."""
     try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # an account without a name
-        return None
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # an account without a name
+        return f"uid {os.getuid()}"

@@ -139,6 +139,8 @@ def _how_to_go_on(settings: Settings) -> str:
         return "see what the server says: tutormax server logs"
     if settings.source == "--database-url":
         return "is it running? leave --database-url out to use what is configured"
+    if settings.source.startswith("--"):
+        return f"is it running? or name another server: {settings.source} URL"
     name, _, place = settings.source.partition(", ")
     setting = "POSTGRES_*" if name.startswith("POSTGRES_") else name
     verb = f"remove {setting} from {place}" if place else f"unset {setting}"

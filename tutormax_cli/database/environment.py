@@ -8,13 +8,14 @@ superuser, whom hosted servers don't give out.)
 
 import enum
 import re
+from ipaddress import ip_address
 
 import psycopg
 from psycopg import sql
 
 from tutormax_cli.errors import TutormaxError
 
-_LINE = re.compile(r"^tutormax environment: *(.*?) *$", re.MULTILINE)
+_LINE = re.compile(r"^[ \t]*tutormax environment[ \t]*:[ \t]*(.*?)[ \t]*$", re.MULTILINE | re.IGNORECASE)
 
 
 class Environment(enum.StrEnum):
@@ -26,13 +27,16 @@ class Environment(enum.StrEnum):
 
 
 def marked(driver: psycopg.Connection) -> Environment | None:
-    """Read the database's mark; None where it has none. One that somebody misspelt by hand counts as production."""
+    """Read the database's mark; None where it has none.
+
+    One that somebody misspelt by hand, and several that contradict each other, count as production.
+    """
     _, comment = _name_and_comment(driver)
-    line = _LINE.search(comment)
-    if line is None:
+    marks = {value.lower() for value in _LINE.findall(comment)}
+    if not marks:
         return None
     known = {member.value: member for member in Environment}
-    return known.get(line[1].lower(), Environment.PRODUCTION)
+    return known.get(marks.pop(), Environment.PRODUCTION) if len(marks) == 1 else Environment.PRODUCTION
 
 
 def mark(driver: psycopg.Connection, environment: Environment) -> None:
@@ -51,11 +55,22 @@ def mark(driver: psycopg.Connection, environment: Environment) -> None:
         ) from None
 
 
+def on_this_machine(driver: psycopg.Connection) -> bool:
+    """Tell whether a connection stays on this machine, whatever its settings say: PGHOSTADDR leads elsewhere."""
+    info = driver.info
+    if info.host.startswith(("/", "@")):
+        return True
+    return bool(info.hostaddr) and ip_address(info.hostaddr.partition("%")[0]).is_loopback
+
+
 def _name_and_comment(driver: psycopg.Connection) -> tuple[str, str]:
-    """Ask the server itself: a pooler may know the database by another name."""
+    """Ask the server itself: a pooler may know the database by another name.
+
+    All is named with its schema: another function of the name, in a schema where many may make one, could hide a mark.
+    """
     row = driver.execute(
-        "SELECT datname, coalesce(shobj_description(oid, 'pg_database'), '')"
-        " FROM pg_database WHERE datname = current_database()"
+        "SELECT datname, coalesce(pg_catalog.shobj_description(oid, 'pg_database'), '') FROM pg_catalog.pg_database"
+        " WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database()"
     ).fetchone()
     assert row is not None
     return row[0], row[1]

@@ -151,7 +151,10 @@ def stamp(settings: Settings, target: str, *, wait: float = DEFAULT_WAIT) -> Sch
     """Record that the database stands at `target` without running anything."""
     with migration_lock(settings, wait, Listener().waiting) as connection, _failure_logged(connection):
         _run(settings, lambda config: command.stamp(config, target, purge=True), wait, Listener())
-        return schema_state(connection)
+        after = schema_state(connection)
+        if after.current is None and admin_log.may_write(connection):  # no revision whose step would have told it
+            admin_log.record(connection, admin_log.Entry(admin_log.command_name(), 0.0))
+    return after
 
 
 def drift(settings: Settings) -> list[str]:
@@ -194,7 +197,8 @@ def note_applied(ctx: MigrationContext, step: Any) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     driver = driver_connection(ctx.connection)
     row = driver.execute(
-        "SELECT obj_description(to_regclass(%s), 'pg_class'), extract(epoch FROM clock_timestamp() - now())::float8",
+        "SELECT pg_catalog.obj_description(to_regclass(%s), 'pg_class'),"
+        " extract(epoch FROM clock_timestamp() - now())::float8",
         [VERSION_TABLE],
     ).fetchone()
     comment, seconds = row if row else (None, 0.0)

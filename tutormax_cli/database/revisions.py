@@ -72,7 +72,7 @@ def revisions() -> tuple[Revision, ...]:
 def schema_state(connection: psycopg.Connection) -> SchemaState:
     """Read where a database stands, without changing it. A table that we may not read counts as an error."""
     row = connection.execute(
-        "SELECT obj_description(to_regclass(%s), 'pg_class') WHERE to_regclass(%s) IS NOT NULL",
+        "SELECT pg_catalog.obj_description(to_regclass(%s), 'pg_class') WHERE to_regclass(%s) IS NOT NULL",
         [VERSION_TABLE, VERSION_TABLE],
     ).fetchone()
     if row is None:

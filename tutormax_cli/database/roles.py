@@ -15,6 +15,9 @@ from tutormax_cli.errors import TutormaxError, UsageError
 LONGEST_NAME = 63
 """Bytes of an identifier that PostgreSQL keeps."""
 
+DOLLAR_QUOTE = "$do$"
+"""What stands around the blocks of `roles.sql`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Roles:
@@ -26,7 +29,16 @@ class Roles:
 
 
 def roles_of(database: str) -> Roles:
-    """Name the roles of a database after it. Raises UsageError where that makes a name too long."""
+    """Name the roles of a database after it.
+
+    Raises UsageError where that makes a name too long, or where the database's name would break out of the script: of
+    a comment by its line breaks, of a DO by its quote.
+    """
+    if not database.isprintable() or DOLLAR_QUOTE in database:
+        raise UsageError(
+            f"no script can be written for database {database!r}: its name holds {DOLLAR_QUOTE} or control characters",
+            "give the database another name: ALTER DATABASE … RENAME TO …",
+        )
     names = Roles(f"{database}_owner", f"{database}_app", f"{database}_readonly")
     if len(names.readonly.encode()) > LONGEST_NAME:
         raise UsageError(
@@ -104,6 +116,6 @@ def _where(driver: psycopg.Connection) -> tuple[str, str]:
 def _who_may_connect(driver: psycopg.Connection) -> list[str]:
     rows = driver.execute(
         "SELECT rolname FROM pg_roles WHERE rolcanlogin AND NOT rolsuper"
-        " AND has_database_privilege(oid, current_database(), 'CONNECT') ORDER BY rolname"
+        " AND pg_catalog.has_database_privilege(oid, current_database(), 'CONNECT') ORDER BY rolname"
     ).fetchall()
     return [name for (name,) in rows]

@@ -34,6 +34,21 @@ BEGIN
     END LOOP;
 END $do$;
 
+-- Roles of these names may have been there before: with more rights than this gives them, nothing here would hold.
+DO $do$
+DECLARE
+    taken text;
+BEGIN
+    SELECT string_agg(rolname, ', ') INTO taken FROM pg_roles
+    WHERE (rolname IN ({app_literal}, {readonly_literal})
+           AND (rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls
+                OR pg_has_role(oid, {owner_literal}, 'MEMBER')))
+       OR (rolname = {readonly_literal} AND pg_has_role(oid, {app_literal}, 'MEMBER'));
+    IF taken IS NOT NULL THEN
+        RAISE EXCEPTION 'role % exists and may do more than it should (an attribute, or what it is a member of)', taken;
+    END IF;
+END $do$;
+
 GRANT USAGE, CREATE ON SCHEMA {schema} TO {owner};
 ALTER DATABASE {database} OWNER TO {owner};
 {owned}

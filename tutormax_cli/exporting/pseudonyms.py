@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from tutormax_cli.churn.components import Component
+from tutormax_cli.churn.components import EVIDENCE_DECIMALS, Component
 from tutormax_cli.database.copy.wire import driver_of
 from tutormax_cli.database.enums import TutorStatus
 from tutormax_cli.exporting.keys import PseudonymKey
@@ -143,11 +143,19 @@ def _known_metadata(value: str) -> str:
 
 
 def _known_factors(value: str) -> str:
-    """Write the SQL that keeps of a prediction's factors what reports read, unless a text in it isn't ours."""
-    ours = " || ".join(f'@ == "{component}"' for component in Component)
-    foreign = f"""jsonb_path_exists({value}->'components', '$.** ? (@.type() == "string" && !({ours}))')"""
-    kept = {name: f"{value}->'{name}'" for name in ("baseline", "calibrated")}
-    return _object(value, kept | {"components": _if(f"NOT {foreign}", f"{value}->'components'")})
+    """Write the SQL that keeps of a prediction's factors what reports read, unless a text or a key isn't ours."""
+    texts = " || ".join(f'@ == "{component}"' for component in Component)
+    evidence = {name for names in EVIDENCE_DECIMALS.values() for name in names}
+    keys = " || ".join(f'@.key == "{key}"' for key in sorted({"component", "points", "evidence", *evidence}))
+    foreign = " OR ".join(
+        f"jsonb_path_exists({value}->'components', '$.** ? (@.type() == {test})')"
+        for test in (f'"string" && !({texts})', f'"object").keyvalue() ? (!({keys})')
+    )
+    kept = {
+        name: _if(f"jsonb_typeof({value}->'{name}') = '{kind}'", f"{value}->'{name}'")
+        for name, kind in (("baseline", "number"), ("calibrated", "boolean"))
+    }
+    return _object(value, kept | {"components": _if(f"NOT ({foreign})", f"{value}->'components'")})
 
 
 def _object(value: str, members: dict[str, str]) -> str:

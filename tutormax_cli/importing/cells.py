@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
+from operator import is_
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -37,6 +39,12 @@ class Cells:
     def text_at(self, row: int) -> str:
         """Give the text of one cell."""
         return self.bytes_at(row).decode()
+
+    def with_zeros(self) -> list[int]:
+        """Find the rows whose text holds a zero character, which no text in PostgreSQL may."""
+        zeros = np.flatnonzero(self.data == 0)
+        found = np.searchsorted(zeros, self.starts) < np.searchsorted(zeros, self.starts + self.sizes)
+        return np.flatnonzero(found).tolist()
 
     def take(self, rows: Integers | Flags | slice) -> "Cells":
         """Give some of the rows."""
@@ -84,7 +92,7 @@ def cells_of(texts: Iterable[bytes | None]) -> Cells:
     listed = list(texts)
     present = [text or b"" for text in listed]
     sizes = np.fromiter(map(len, present), np.int64, len(present))
-    null = np.fromiter((text is None for text in listed), np.bool_, len(listed))
+    null = np.fromiter(map(is_, listed, repeat(None)), np.bool_, len(listed))
     return Cells(np.frombuffer(b"".join(present), np.uint8), np.cumsum(sizes) - sizes, sizes, null)
 
 

@@ -81,10 +81,11 @@ def _check_values(driver: psycopg.Connection, staged: Staged) -> None:
 
 
 def _values(columns: Sequence[str]) -> str:
-    """Give SQL for what stands in some columns."""
+    """Give SQL for what stands in some columns, each cut to a length that fits a line."""
     if len(columns) == 1:
-        return f"{quoted(columns[0])}::text"
-    return "concat_ws(', ', " + ", ".join(f"'{column} ' || {quoted(column)}" for column in columns) + ")"
+        return f"left({quoted(columns[0])}::text, {FOUND_LENGTH})"
+    values = [f"'{column} ' || left({quoted(column)}::text, {FOUND_LENGTH})" for column in columns]
+    return f"concat_ws(', ', {', '.join(values)})"
 
 
 def _note(
@@ -92,8 +93,7 @@ def _note(
 ) -> int:
     """Note a fault of each row that the SQL `which` says, and give their number; `found` is SQL for what was found."""
     return driver.execute(
-        f"INSERT INTO {FAULTS} SELECT %s, {FILE}, {LINE}, %s, %s, left({found}, {FOUND_LENGTH}), %s"
-        f" FROM {staged.name} AS s {which}".encode(),
+        f"INSERT INTO {FAULTS} SELECT %s, {FILE}, {LINE}, %s, %s, {found}, %s FROM {staged.name} AS s {which}".encode(),
         [staged.table.name, column, reason.value, expected],
     ).rowcount
 
@@ -127,7 +127,7 @@ def _check_repeated(driver: psycopg.Connection, staged: Staged, key: Key, names:
     return driver.execute(
         f"""
         INSERT INTO {FAULTS}
-        SELECT %(target)s, {FILE}, {LINE}, %(column)s, %(reason)s, left({_values([key.column])}, {FOUND_LENGTH}),
+        SELECT %(target)s, {FILE}, {LINE}, %(column)s, %(reason)s, {_values([key.column])},
                'one of its own: {same}'
                || CASE WHEN first_file = {FILE} THEN '' ELSE (%(names)s::text[])[first_file + 1] || ' ' END
                || 'line ' || first_line

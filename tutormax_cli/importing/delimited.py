@@ -47,10 +47,19 @@ class Delimited:
             rows = np.arange(start, len(tokens.first))
             start = 0
             fitting = tokens.counts[rows] == width
-            faults = [_misfit(tokens, int(row), width) for row in rows[~fitting]]
-            rows = rows[fitting]
+            strays = self._strays(tokens, rows[fitting])
+            faults = [_misfit(tokens, int(row), width) for row in rows[~fitting]] + list(strays.values())
+            rows = rows[fitting & ~np.isin(rows, list(strays))]
             fields = tokens.first[rows]
             yield tokens.lines[rows], [_column(tokens, fields + number) for number in range(width)], faults
+
+    def _strays(self, tokens: Tokens, rows: Integers) -> dict[int, Fault]:
+        """Find rows that are none though they have their cells: the header once more, an end marker all alone."""
+        expected = "rows alone; was a file put behind another?"
+        for cell, name in enumerate(self.names):
+            rows = rows[tokens.sizes[tokens.first[rows] + cell] == len(name.encode())]
+        same = [row for row in rows.tolist() if tuple(cell or "" for cell in _cells(tokens, row)) == self.names]
+        return {row: Fault(int(tokens.lines[row]), None, Reason.HEADER, shown(self.names[0]), expected) for row in same}
 
     def raw_rows(self) -> Iterator[tuple[int, list[str | None]]]:
         """Give every row as its line and its cells as they stand there, None where a cell is empty without quotes."""

@@ -35,6 +35,9 @@ class Reason(StrEnum):
     OUT_OF_RANGE = "out of range"
     TOO_LONG = "too long"
     UNKNOWN_VALUE = "unknown value"
+    NOT_TEXT = "not a text"
+    BLANKS = "empty, or blanks around it"
+    HEADER = "the header again"
     NOT_LIST = "not a list of texts"
     BAD_TEXT = "text that can't be stored"
     RULE = "against a rule"
@@ -75,11 +78,13 @@ class Refused(TutormaxError):
     """Rows that are wrong, when all are to be right: the first of them, and how many of each kind."""
 
     def __init__(self, rows: int, faults: Sequence[PlacedFault], counts: Mapping[tuple[str, str, str], int]) -> None:
-        files = sorted({fault.file for fault in faults})
-        where = files[0] if len(files) == 1 else f"{len(files)} files" if files else "the files"
+        files, tables = {fault.file for fault in faults}, {table for table, _, _ in counts}
+        alone = len(tables) == 1
+        where = files.pop() if alone and len(files) == 1 else "the files" if alone else f"{len(tables)} tables"
         super().__init__(
             f"{rows:,} {'row' if rows == 1 else 'rows'} of {where} can't be imported; nothing was changed",
-            "mend them, or load the others and have these written to a file: --rejects FILE",
+            f"mend them, or load the others and have these written to a {'file' if alone else 'folder'}: "
+            f"--rejects {'FILE' if alone else 'FOLDER'}",
         )
         self.faults = tuple(faults)
         self.counts = Counter(counts)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ARRAY, Boolean, DateTime, Enum, Float, Integer, String, Table, TextClause
@@ -168,6 +169,11 @@ def _fills(table: Table, positions: Mapping[str, int], choice: Choice, now: date
     return fills
 
 
+def holds_text(column: "TableColumn[Any]") -> bool:
+    """Tell whether a column holds texts that aren't of a fixed vocabulary."""
+    return isinstance(column.type, String) and not isinstance(column.type, Enum)
+
+
 def reader_of(column: "TableColumn[object]", zone: ZoneInfo | None, armoured: bool) -> Reader:
     """Choose how cells are read by the type of the table's column."""
     kind = column.type
@@ -176,7 +182,8 @@ def reader_of(column: "TableColumn[object]", zone: ZoneInfo | None, armoured: bo
     if isinstance(kind, ARRAY):
         return text_lists
     if isinstance(kind, String):
-        return texts(kind.length, armoured=armoured)
+        names_one = bool(column.primary_key or column.foreign_keys or column.unique)
+        return texts(kind.length, armoured=armoured, tidy=names_one)
     simple: dict[type, Reader] = {
         Boolean: booleans,
         Integer: whole_numbers,

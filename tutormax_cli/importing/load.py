@@ -20,12 +20,13 @@ from tutormax_cli.database.copy.load import REBUILD_FROM_ROWS
 from tutormax_cli.database.copy.wire import driver_of
 from tutormax_cli.database.enums import TutorStatus
 from tutormax_cli.database.models import Base, Tutor
+from tutormax_cli.errors import UsageError
 from tutormax_cli.files.formats import FileFormat
 from tutormax_cli.importing import checks, staging
 from tutormax_cli.importing.delimited import Delimited
 from tutormax_cli.importing.faults import SHOWN, BadFile, Refused
 from tutormax_cli.importing.inputs import Input
-from tutormax_cli.importing.layout import Choice, Layout, Mode, check_choice, key_of, layout_of
+from tutormax_cli.importing.layout import Choice, Layout, Mode, check_choice, holds_text, key_of, layout_of
 from tutormax_cli.importing.merge import Merged, merge
 from tutormax_cli.importing.objects import Objects
 from tutormax_cli.importing.parquet import Parquet
@@ -126,17 +127,29 @@ def _open(
         source = source_of(file, table, choice)
         layout = layout_of(each.name, source.names, table, each.format, choice, now[0])
         works.append(Work(number, file, source, layout))
+    _check_map(works, choice)
     return works
+
+
+def _check_map(works: Sequence[Work], choice: Choice) -> None:
+    """Raise UsageError where no file has a column that is mapped; the keys of JSON are known only once it is read."""
+    if any(isinstance(work.source, Objects) for work in works):
+        return
+    names = {name for work in works for name in work.source.names}
+    unused = [theirs for theirs in choice.map if theirs not in names]
+    if unused and names:
+        raise UsageError(f"--map: no file has a column {unused[0]!r}", f"there are {', '.join(sorted(names))}")
 
 
 def source_of(file: Opened, table: Table, choice: Choice) -> Source:
     """Choose how a file is read by its format."""
-    if file.input.format is FileFormat.PARQUET:
-        return Parquet(file)
     if file.input.format.delimiter is not None:
         return Delimited(file)
     theirs = {ours: name for name, ours in choice.map.items()}
     names = [theirs.get(column.name, column.name) for column in table.columns]
+    texts = [name for name, column in zip(names, table.columns, strict=True) if holds_text(column)]
+    if file.input.format is FileFormat.PARQUET:
+        return Parquet(file, texts)
     optional = [name for name, column in zip(names, table.columns, strict=True) if column.name != key_of(table)]
     optional = [
         name
@@ -146,7 +159,7 @@ def source_of(file: Opened, table: Table, choice: Choice) -> Source:
     documents = [
         name for name, column in zip(names, table.columns, strict=True) if column.type.__class__.__name__ == "JSONB"
     ]
-    return Objects(file, [] if choice.mode is Mode.UPSERT else optional, documents)
+    return Objects(file, [] if choice.mode is Mode.UPSERT else optional, texts, documents)
 
 
 def _large(works: Sequence[Work]) -> bool:

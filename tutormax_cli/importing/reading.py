@@ -22,7 +22,14 @@ READ_BYTES = 1 << 22
 MAX_RECORD = 1 << 24
 """The most bytes that one row may have; a quote that is never closed would else take in all that follows."""
 
-_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_MARKS = {
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
+"""What a file of another encoding begins with; a mark of UTF-16 begins one of UTF-32."""
+
 _COMPRESSED = {"gz": b"\x1f\x8b", "zst": b"\x28\xb5\x2f\xfd"}
 
 
@@ -76,8 +83,9 @@ class Opened:
     def _decoded(self, stream: BinaryIO) -> Iterator[bytes]:
         first = stream.read(READ_BYTES)
         if self.encoding is None:
-            if first.startswith(_UTF16):
-                raise BadFile(f"{self.name} is UTF-16, not UTF-8", "say so: --encoding utf-16")
+            other = next((name for mark, name in _MARKS.items() if first.startswith(mark)), None)
+            if other:
+                raise BadFile(f"{self.name} is {other}, not UTF-8", f"say so: --encoding {other.lower()}")
             yield first.removeprefix(codecs.BOM_UTF8)
             while chunk := stream.read(READ_BYTES):
                 yield chunk
@@ -87,12 +95,17 @@ class Opened:
         while True:
             try:
                 text = decoder.decode(chunk, final=not chunk)
-            except UnicodeDecodeError as problem:
+            except UnicodeError as problem:
+                if not isinstance(problem, UnicodeDecodeError) or "BOM" in problem.reason:  # by Python's version
+                    raise BadFile(
+                        f"{self.name} has no mark that tells the order of its bytes; nothing was changed",
+                        f"name the order: --encoding {self.encoding}-le (or -be)",
+                    ) from None
                 line += problem.object[: problem.start].count(b"\n")
                 byte = problem.object[problem.start]
                 raise BadFile(
                     f"{self.name} line {line}: byte 0x{byte:02X} is not {self.encoding}; nothing was changed",
-                    "name the file's encoding: --encoding cp1252",
+                    "name the encoding that the file has: --encoding cp1252, say, or utf-16",
                 ) from None
             line += text.count("\n")
             yield text.removeprefix("\ufeff").encode()
@@ -126,6 +139,6 @@ def text_encoding(name: str) -> str | None:
     try:
         codec = codecs.lookup(name)
         "".encode(name)
-    except LookupError:
+    except (LookupError, UnicodeError):
         raise UsageError(f"--encoding {name} is not an encoding", "such as utf-8, cp1252, latin-1, utf-16") from None
     return None if codec.name in ("utf-8", "utf-8-sig") else codec.name

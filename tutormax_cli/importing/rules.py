@@ -61,11 +61,13 @@ def rules_of(table: Table) -> Iterator[Rule]:
 
 
 def _in_words(text: str, name: str) -> tuple[Reason, str]:
+    if name in IN_WORDS:
+        return (Reason.OUT_OF_RANGE if name == "timestamps_range" else Reason.RULE), IN_WORDS[name]
     if match := _RANGE.fullmatch(text):
         return Reason.OUT_OF_RANGE, f"{match[2]} to {match[3]}"
     if match := _FROM.fullmatch(text):
         return Reason.OUT_OF_RANGE, f"{match[3]} or more" if match[2] == ">=" else f"more than {match[3]}"
-    return (Reason.OUT_OF_RANGE if name == "timestamps_range" else Reason.RULE), IN_WORDS.get(name, text)
+    return Reason.RULE, text
 
 
 @dataclass(frozen=True, slots=True)

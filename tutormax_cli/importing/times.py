@@ -57,7 +57,7 @@ class _Times:
 
     def __init__(self, cells: Cells, zone: ZoneInfo | None) -> None:
         self.cells, self.zone = cells, zone
-        self.values = np.full(len(cells), np.datetime64("NaT"), "datetime64[us]")
+        self.values = np.full(len(cells), np.datetime64("NaT", "us"))
         self.wrong: dict[Reason, list[int]] = {}
 
     def read(self) -> tuple[Column, list[Wrong]]:
@@ -157,7 +157,7 @@ def _days(year: Integers, month: Integers, day: Integers) -> npt.NDArray[np.date
     real = (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1)
     months = (np.where(real, (year - 1970) * 12 + month - 1, 0)).astype("datetime64[M]")
     days: npt.NDArray[np.datetime64] = months.astype("datetime64[D]") + (day - 1).astype("timedelta64[D]")
-    days[~real | (days.astype("datetime64[M]") != months)] = np.datetime64("NaT")
+    days[~real | (days.astype("datetime64[M]") != months)] = np.datetime64("NaT", "D")
     return days
 
 

@@ -16,13 +16,24 @@ from tutormax_cli.importing.faults import Reason
 from tutormax_cli.importing.inputs import did_you_mean
 
 INT4 = (-(2**31), 2**31 - 1)
+DEEPEST = 100
+"""The most levels of lists and objects in JSON."""
+
+NUMBER_DIGITS = 4_000
+"""The most digits of a number in JSON: PostgreSQL's numeric takes more, but Python refuses to read back over 4,300."""
+
 _INT_DIGITS = 11
 """The most characters that an int4 takes with its sign."""
 
 _WHOLE = re.compile(rb"[+-]?[0-9]+(\.0*)?")
 _DECIMAL = re.compile(rb"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_NOT_NIL = re.compile(rb"[+-]?[0.]*[1-9]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _IN_NUMBERS = np.isin(np.arange(256), np.frombuffer(b"0123456789+-.eE\0", np.uint8))
+_MAY_BE_BLANK = ~np.isin(np.arange(256), np.arange(0x21, 0x7F))
+_UNSEEN = "\ufeff\u200b\u200c\u200d\u2060"
+"""Marks and joints without a width, which str.strip doesn't take for blanks."""
+
 _BOOLEANS = {True: (b"true", b"t", b"yes", b"1"), False: (b"false", b"f", b"no", b"0")}
 
 
@@ -93,10 +104,10 @@ def numbers(cells: Cells) -> Read:
         shaped &= np.fromiter((bool(_DECIMAL.fullmatch(text)) for text in texts.tolist()), np.bool_, len(texts))
         texts[~shaped] = b"0"
         values = texts.astype(np.float64)
-    infinite = np.isinf(values)
+    beyond = rows_where(np.isinf(values)) + [row for row in rows_where(values == 0) if _NOT_NIL.match(texts[row])]
     found = _wrong_numbers(cells, ~shaped)
-    if infinite.any():
-        found.append(Wrong(rows_where(infinite), Reason.OUT_OF_RANGE, "a number that a float8 can hold"))
+    if beyond:
+        found.append(Wrong(beyond, Reason.OUT_OF_RANGE, "a number that a float8 can hold"))
     return np.where(cells.null, np.nan, values), found
 
 
@@ -152,8 +163,11 @@ def _nearest(word: str, allowed: Sequence[str]) -> str:
     return f"; did you mean {exact}?" if exact else did_you_mean(word, allowed)
 
 
-def texts(limit: int | None, *, armoured: bool) -> Reader:
-    """Make a reader of text of at most `limit` characters; `armoured` where formulas were made harmless."""
+def texts(limit: int | None, *, armoured: bool, tidy: bool = False) -> Reader:
+    """Make a reader of text of at most `limit` characters; `armoured` where formulas were made harmless.
+
+    `tidy` refuses an empty text, and blanks around one: such an id or address looks like another that it isn't.
+    """
 
     def read(cells: Cells) -> Read:
         if armoured:
@@ -162,9 +176,20 @@ def texts(limit: int | None, *, armoured: bool) -> Reader:
         if limit is not None and cells.width > limit:
             long = [row for row in rows_where(cells.sizes > limit) if len(cells.text_at(row)) > limit]
             found = [Wrong(long, Reason.TOO_LONG, f"at most {limit} characters")] if long else []
+        if tidy and (blank := _untidy(cells)):
+            found.append(Wrong(blank, Reason.BLANKS, "a text that neither begins nor ends with one, nor is empty"))
         return masked(cells.strings(), cells.null), found
 
     return read
+
+
+def _untidy(cells: Cells) -> list[int]:
+    """Find texts that are empty, or begin or end with a blank or a character that nobody sees."""
+    filled = np.flatnonzero(cells.sizes > 0)
+    starts, sizes = cells.starts[filled], cells.sizes[filled]
+    edges = _MAY_BE_BLANK[cells.data[starts]] | _MAY_BE_BLANK[cells.data[starts + sizes - 1]]
+    blank = [row for row in filled[edges].tolist() if (text := cells.text_at(row)).strip(_UNSEEN).strip() != text]
+    return rows_where((cells.sizes == 0) & ~cells.null) + blank
 
 
 def _disarmed(cells: Cells) -> Cells:
@@ -203,26 +228,54 @@ def storable(value: Any) -> bool:
     return all(map(storable, value)) if isinstance(value, list) else True
 
 
+def too_deep(value: Any) -> bool:
+    """Tell whether lists and objects are nested so deeply that somebody's reader would give up on them."""
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        nested = [each for each in level if isinstance(each, (dict, list))]
+        level = [inner for each in nested for inner in (each.values() if isinstance(each, dict) else each)]
+    return bool(level)
+
+
 def documents(cells: Cells) -> Read:
     """Read jsonb; each distinct text is looked at once."""
     texts = cells.strings()
     distinct, codes = np.unique(texts, return_inverse=True)
     fine = np.array([_is_document(bytes(each)) for each in distinct], np.bool_)
     bad = ~fine[codes] & ~cells.null if len(cells) else cells.null
-    found = [Wrong(rows_where(bad), Reason.NOT_JSON, "JSON that jsonb can hold")] if bad.any() else []
+    found = [Wrong(rows_where(bad), Reason.NOT_JSON, "JSON that jsonb can hold, each key once")] if bad.any() else []
     return masked(texts, cells.null), found
 
 
 def _is_document(text: bytes) -> bool:
     """Tell whether a text is JSON, without NaN and without texts that can't be stored."""
     try:
-        return storable(json.loads(text, parse_constant=_refuse, parse_float=str))
+        read = _documents.decode(text.decode())
+        return not too_deep(read) and storable(read)
     except (ValueError, RecursionError):
         return False
 
 
 def _refuse(constant: str) -> Any:
     raise ValueError(constant)
+
+
+def _number(text: str) -> None:
+    """Refuse a number of more digits than can be stored and read back."""
+    _, _, exponent = text.lower().partition("e")
+    if len(text) > NUMBER_DIGITS or len(exponent) > _INT_DIGITS or abs(int(exponent or 0)) > NUMBER_DIGITS - len(text):
+        raise ValueError(text)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object whose keys all differ; of two that are the same, jsonb would keep one."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise ValueError("a key stands twice")
+    return made
+
+
+_documents = json.JSONDecoder(parse_constant=_refuse, parse_float=_number, parse_int=_number, object_pairs_hook=_once)
 
 
 def row_mask(rows: int, wrong: Sequence[Wrong]) -> Flags:

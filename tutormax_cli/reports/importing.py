@@ -17,7 +17,7 @@ def done(results: Sequence[Imported], seconds: float, *, dry_run: bool, undated:
     columns = (Column("table", "table"), *(Column(name, name, Kind.INT) for name in _COUNTS))
     rows = tuple((each.table, *(getattr(each, name) for name in _COUNTS)) for each in results)
     facts = (
-        (Column("rows", "rows", Kind.INT), sum(each.read for each in results)),
+        (Column("rows", "rows read", Kind.INT), sum(each.read for each in results)),
         (Column("seconds", "in", Kind.SECONDS), seconds),
     )
     notes: tuple[str, ...] = ()

@@ -156,13 +156,13 @@ def _floats(values: Array, null: Nulls) -> Column:
 
 def _timestamps(values: Array, null: Nulls) -> Column:
     times = (values.astype(np.int64) + EPOCH_MICROSECONDS).view("datetime64[us]")
-    times[null] = np.datetime64("NaT")
+    times[null] = np.datetime64("NaT", "us")
     return times
 
 
 def _dates(values: Array, null: Nulls) -> Column:
     days = np.datetime64("2000-01-01", "D") + values.astype(np.int64)
-    days[null] = np.datetime64("NaT")
+    days[null] = np.datetime64("NaT", "D")
     return days
 
 

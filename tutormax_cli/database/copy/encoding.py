@@ -205,7 +205,7 @@ def _timestamps(column: Array) -> _Field:
     """Encode timestamptz, NaT as NULL. The server refuses years before 4713 BC and after AD 294276."""
 
     def values(rows: slice) -> tuple[Array, Lengths | None]:
-        times = np.ma.filled(column[rows].astype("datetime64[us]"), np.datetime64("NaT"))
+        times = np.ma.filled(column[rows].astype("datetime64[us]"), np.datetime64("NaT", "us"))
         microseconds = np.maximum(times.view(np.int64), EARLIEST + EPOCH_MICROSECONDS)
         return microseconds - EPOCH_MICROSECONDS, _lengths(8, np.isnat(times))
 

@@ -50,6 +50,8 @@ def indexes(patient: Patient) -> Finding:
 def constraints(patient: Patient) -> Finding:
     """Look for constraints that are missing, that old rows may break, and for foreign keys that are switched off."""
     found = rows(patient, "constraints", OURS)
+    if not found:
+        return warning("there are none: the tables are missing", "tutormax init")
     missing = [name for name in _expected() if name not in {(table, name) for table, name, _, _ in found}]
     if missing:
         return failed(f"missing: {listed(['.'.join(each) for each in missing])}", f"{_expected()[missing[0]]};")
@@ -83,10 +85,15 @@ def _expected() -> dict[tuple[str, str], str]:
 
 def admin_log(patient: Patient) -> Finding:
     """Look whether the admin log is there and can only be added to."""
-    exists, guarded = row(patient, "admin_log")
+    exists, guarded, switched_on = row(patient, "admin_log")
+    again = "tutormax migrate stamp 20251107_0000, then tutormax migrate up"
     if not exists:
-        return failed("there is no admin log", "tutormax migrate stamp 20251107_0000, then tutormax migrate up")
+        state = schema_state(patient.driver)
+        early = "tutormax init" if state.current is None else "tutormax migrate up" if state.pending else None
+        return failed("there is no admin log", early or again)
     if not guarded:
+        return failed("what keeps entries of the admin log from being changed is missing, or another one", again)
+    if not switched_on:
         return failed(
             "entries of the admin log can be changed",
             "ALTER TABLE tutormax_admin.log ENABLE ALWAYS TRIGGER append_only;",

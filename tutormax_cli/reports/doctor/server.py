@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from tutormax_cli.database.environment import on_this_machine
 from tutormax_cli.database.models import Base
 from tutormax_cli.database.revisions import VERSION_TABLE
 from tutormax_cli.reports.doctor.findings import Finding, Patient, failed, listed, ok, row, rows, warning
@@ -30,12 +31,7 @@ def version(patient: Patient) -> Finding:
 def encryption(patient: Patient) -> Finding:
     """Look whether others on the way to the server can listen."""
     info = patient.driver.info
-    if (
-        info.host.startswith(("/", "@"))
-        or not info.hostaddr
-        or info.hostaddr.startswith("127.")
-        or info.hostaddr == "::1"
-    ):
+    if on_this_machine(patient.driver):
         return ok("the server is on this machine")
     mend = "add to the URL: ?sslmode=verify-full&sslrootcert=system"
     if not patient.driver.pgconn.ssl_in_use:
@@ -63,10 +59,15 @@ def clock(patient: Patient) -> Finding:
 def rights(patient: Patient) -> Finding:
     """Look what the role that we connect as may do."""
     tables = [*Base.metadata.tables, VERSION_TABLE]
-    role, superuser, found, owned, readable, writable, log = row(patient, "rights", {"tables": tables})
+    role, superuser, found, owned, readable, writable, log, open_schema = row(patient, "rights", {"tables": tables})
     if found < len(tables):
         return warning(f"{role}: rights can't be told while tables are missing", "tutormax migrate up")
-    if superuser and not patient.settings.local:
+    if open_schema is not None:
+        return warning(
+            f"everybody may create functions in schema {open_schema}, which other roles may then run unawares",
+            f"REVOKE CREATE ON SCHEMA {open_schema} FROM PUBLIC;",
+        )
+    if superuser and not (patient.settings.local and on_this_machine(patient.driver)):
         return warning(f"{role} is a superuser: more than daily work needs", "tutormax roles")
     if readable < found:
         return failed(f"{role} may not read all tables", "tutormax roles")
