@@ -39,13 +39,16 @@ def test_the_model_lies_between_chance_and_the_oracle(tutormax: Tutormax, compan
     assert len(document["calibration"]) == 10
     assert [level["level"] for level in document["levels"]] == ["Critical", "High", "Medium", "Low"]
     assert document["levels"][-1]["recall"] == 1
-    assert "Next: tutormax predict" in done.stderr
+    assert "Next: tutormax predict --as-of 2026-06-01\n" in done.stderr
 
 
 def test_people_see_figures_and_a_plot(tutormax: Tutormax, company_url: str) -> None:
     done = tutormax("backtest", "--horizon", "7", DATABASE_URL=company_url)
     assert done.exit_code == 0, done.stderr
     assert "days ahead 7" in done.stdout
+    judged = next(fact for fact in done.stdout.splitlines()[0].split(" · ") if fact.startswith("judged"))
+    assert judged.startswith("judged from ") and judged.endswith(" to 25 May 2026")
+    assert "(95%)" in done.stdout and "nobody can do better but for chance" in done.stdout
     assert "█" in done.stdout
     assert "had been silent for 7 days already" in done.stdout
 

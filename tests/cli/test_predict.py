@@ -21,7 +21,8 @@ def test_tells_the_levels_and_names_the_next_command(tutormax: Tutormax, seeded_
     assert sum(row["tutors"] for row in document["levels"]) == document["tutors"] > 0
     assert "they are not chances" in tutormax("predict", "--as-of", "2026-06-01").stdout
     assert "database:" in done.stderr
-    assert "Next: tutormax risk-report" in done.stderr
+    assert "Next: tutormax risk-report --as-of 2026-06-01" in done.stderr
+    assert "warning" not in done.stdout + done.stderr
 
 
 def test_is_safe_to_repeat(tutormax: Tutormax, seeded_url: str) -> None:
@@ -34,7 +35,7 @@ def test_says_what_the_data_did_not_tell(tutormax: Tutormax, seeded_url: str, se
     seeded_db.execute(delete(StudentFeedback))
     seeded_db.commit()
     done = tutormax("predict", "--as-of", "2026-06-01")
-    assert "The data tell nothing of performance trend, first session quality" in done.stdout
+    assert "The data tell nothing of ratings, first sessions" in done.stdout
 
 
 def test_says_so_when_there_is_nobody(tutormax: Tutormax) -> None:
@@ -46,3 +47,16 @@ def test_says_so_when_there_is_nobody(tutormax: Tutormax) -> None:
 def test_refuses_a_time_that_is_none(tutormax: Tutormax) -> None:
     done = tutormax("predict", "--as-of", "2026-13-45")
     assert (done.exit_code, done.stdout) == (2, "")
+
+
+def test_warns_where_the_data_end_before_the_time(tutormax: Tutormax, seeded_url: str) -> None:
+    warning = "days before: import newer sessions, or look at that time: tutormax predict --as-of 2026-06-01"
+    done = tutormax("predict")
+    assert done.exit_code == 0, done.stderr
+    assert "warning: The data end 31 May 2026, " in done.stderr and warning in done.stderr
+    assert done.stdout.splitlines()[2].strip().endswith(warning)
+    assert warning in json.loads(tutormax("predict", "--format", "json").stdout)["warning"]["text"]
+    assert done.stderr.endswith("Next: tutormax predict --as-of 2026-06-01\n")
+    checked = tutormax("risk-report", "--fail-on", "critical:1000")
+    assert checked.exit_code == 0
+    assert warning in checked.stderr and warning in checked.stdout.splitlines()[2]

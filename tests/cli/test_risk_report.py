@@ -138,3 +138,16 @@ def test_without_predictions_the_next_step_is_named(tutormax: Run, db: Session) 
     db.commit()
     assert "Next: tutormax predict" in tutormax("risk-report").stderr
     assert tutormax("risk-report", "--fail-on", "critical").exit_code == 5
+    earlier = tutormax("risk-report", "--as-of", "2026-03-02", "--fail-on", "critical")
+    assert earlier.stderr.count("tutormax predict --as-of 2026-03-02\n") == 2
+    page = tutormax("risk-report", "--tutor", "a", "--as-of", "2026-03-02")
+    assert "No prediction yet: tutormax predict --as-of 2026-03-02\n" in page.stdout
+
+
+@pytest.mark.usefixtures("company")
+def test_a_check_of_old_predictions_says_so(tutormax: Run) -> None:
+    done = tutormax("risk-report", "--fail-on", "critical:3")
+    assert done.exit_code == 0
+    assert "warning: These predictions are " in done.stderr
+    assert "the data end 31 May 2026; import newer sessions, then tutormax predict" in done.stderr
+    assert "warning" not in tutormax("risk-report", "--fail-on", "critical:3", "--as-of", "2026-06-02").stderr

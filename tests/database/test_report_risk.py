@@ -22,6 +22,8 @@ from tutormax_cli.database.models import TutorPerformanceMetric
 from tutormax_cli.reports.render import Format, render
 from tutormax_cli.reports.risk import Commands, risk_report
 from tutormax_cli.reports.risk_data import Selection, assess
+from tutormax_cli.reports.tutor import tutor_report
+from tutormax_cli.reports.tutor_data import read_history
 
 Document = dict[str, Any]
 EVERYONE = Selection(min_score=0)
@@ -219,7 +221,17 @@ def test_as_of_takes_the_newest_day_until_then(db: Session) -> None:
     assert [row["score"] for row in found["queue"]] == [40]
     assert found["as_of"] == "2026-05-26T06:00:00Z"
     old = risk_report(assess(db, AS_OF + 30 * DAY, EVERYONE), AS_OF + 30 * DAY)
-    assert old.notes[-1] == "These predictions are 30 days old; renew them: tutormax predict"
+    assert old.notes[-1] == (
+        "These predictions are 30 days old; the data end 31 May 2026; import newer sessions, then tutormax predict"
+    )
+    add_sessions(db, "a", (-10,))
+    renewed = risk_report(assess(db, AS_OF + 30 * DAY, EVERYONE), AS_OF + 30 * DAY)
+    assert renewed.notes[-1] == (
+        "These predictions are 30 days old; the data end 11 Jun 2026; renew them: tutormax predict --as-of 2026-06-12"
+    )
+    add_sessions(db, "a", (-29,))
+    fresh = risk_report(assess(db, AS_OF + 30 * DAY, EVERYONE), AS_OF + 30 * DAY)
+    assert fresh.notes[-1] == "These predictions are 30 days old; renew them: tutormax predict"
 
 
 def test_a_composite_is_called_uncalibrated_and_promises_no_numbers(db: Session) -> None:
@@ -278,3 +290,51 @@ def test_the_number_of_statements_does_not_grow(db: Session) -> None:
     event.listen(db.get_bind(), "before_cursor_execute", lambda *args: statements.append(args[2]))
     assess(db, AS_OF, Selection(limit=30))
     assert len(statements) == 4  # one of them turns the JIT compiler off
+
+
+def test_where_the_data_end_early_silence_is_not_told(db: Session) -> None:
+    for tutor_id, score in (("a", 90), ("b", 10)):
+        add_tutor(db, tutor_id)
+        add_sessions(db, tutor_id, (8, 12))
+        add_sessions(db, tutor_id, (1,), held=False)
+        add_prediction(db, tutor_id, score)
+    report = risk_report(assess(db, AS_OF, EVERYONE), AS_OF)
+    text = render(report, Format.TABLE)
+    assert text.splitlines()[2].strip() == (
+        "The data end 24 May 2026, 8 days before: import newer sessions, or look at that time:"
+        " tutormax predict --as-of 2026-05-25"
+    )
+    assert "Silent for 7 days or more: 2, but the data end too early to tell\n" in text
+    assert "contact today" not in text
+    assert [row["recommended"] for row in document(db)["silent"]] == ["retention_interview", None]
+    assert document(db)["warning"]["text"].startswith("The data end 24 May 2026")
+    page = tutor_report(read_history(db, "b", AS_OF))
+    assert "The data end 24 May 2026" in render(page, Format.TABLE)
+    assert json.loads(render(page, Format.JSON))["recommended"]["intervention"] is None
+    add_at_work(db, "c", 10)
+    assert "warning" not in document(db)
+
+
+@pytest.mark.parametrize(
+    ("selection", "words"),
+    [
+        (Selection(0, 1, RiskLevel.LOW), "1 more at Low: "),
+        (Selection(5, 1, RiskLevel.LOW), "1 more at Low, 5 or above: "),
+        (Selection(0, 1), "1 more at 0 or above: "),
+    ],
+)
+def test_who_is_not_shown_is_named_by_level(db: Session, selection: Selection, words: str) -> None:
+    for tutor_id in ("a", "b"):
+        add_at_work(db, tutor_id, 10)
+    assert risk_report(assess(db, AS_OF, selection), AS_OF).notes[0].startswith(words)
+    empty = Selection(51, 1, RiskLevel.HIGH)
+    assert "No tutor at High.\n" in render(risk_report(assess(db, AS_OF, empty), AS_OF), Format.TABLE)
+
+
+def test_a_rising_level_has_no_tone_of_its_own(db: Session) -> None:
+    add_at_work(db, "a", 10)
+    add_at_work(db, "b", 80)
+    add_prediction(db, "b", 80, AS_OF - 7 * DAY)
+    levels = render(risk_report(assess(db, AS_OF, EVERYONE), AS_OF), Format.TABLE, width=80, color=True).splitlines()
+    low = next(line for line in levels if "Low" in line)
+    assert "▲1" in low and "\x1b[1;31m▲" not in low

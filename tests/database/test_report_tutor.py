@@ -103,20 +103,24 @@ def test_interventions_open_and_past(db: Session) -> None:
 
 
 def test_silence_is_told_as_in_the_weekly_report(db: Session) -> None:
-    for tutor_id in ("stopped", "missed", "idle", "working"):
+    names = ("stopped", "long_ago", "missed", "idle", "working")
+    for tutor_id in names:
         add_tutor(db, tutor_id)
         add_prediction(db, tutor_id, 60)
     add_sessions(db, "stopped", (7.1,))
+    add_sessions(db, "long_ago", (100,))
     add_sessions(db, "missed", (2,), held=False)
     add_sessions(db, "working", (2, 9))
     silent = {row.tutor_id for row in assess(db, AS_OF, Selection(min_score=0)).silent}
-    histories = {tutor_id: read_history(db, tutor_id, AS_OF) for tutor_id in ("stopped", "missed", "idle", "working")}
-    assert {tutor_id for tutor_id, history in histories.items() if history.silent} == silent == {"stopped", "missed"}
+    histories = {tutor_id: read_history(db, tutor_id, AS_OF) for tutor_id in names}
+    assert {tutor_id for tutor_id, history in histories.items() if history.silent} == silent
+    assert silent == {"stopped", "long_ago", "missed"}
+    assert document(db, "long_ago")["recommended"]["intervention"] == "retention_interview"
     assert document(db, "missed")["recommended"]["intervention"] == "retention_interview"
 
 
 def test_a_tutor_without_prediction_has_a_report_too(db: Session) -> None:
-    add_tutor(db, "a", status="churned", churned_at=AS_OF)
+    add_tutor(db, "a")
     text = render(tutor_report(read_history(db, "a", AS_OF)), Format.TABLE, width=80)
     assert "No prediction yet: tutormax predict" in text
     assert document(db, "a")["points"] == []
@@ -168,3 +172,15 @@ def test_the_status_is_that_of_the_time_and_who_has_left_needs_nothing(db: Sessi
     assert (found["status"], found["recommended"]["intervention"]) == ("churned", None)
     earlier = document(db, "a", AS_OF - 2 * DAY)
     assert (earlier["status"], earlier["recommended"]["intervention"]) == ("active", "retention_interview")
+
+
+def test_who_has_left_is_with_us_until_then(db: Session) -> None:
+    add_tutor(db, "a", status="churned", churned_at=AS_OF - 50 * DAY)
+    add_tutor(db, "b", status="churned")
+    add_sessions(db, "b", (64,))
+    for tutor_id in ("a", "b"):
+        text = render(tutor_report(read_history(db, tutor_id, AS_OF)), Format.TABLE)
+        assert "left 12 Apr 2026 · " in text and "days with us 150 · " in text
+        assert "No prediction: only active tutors have one." in text and "tutormax predict" not in text
+    assert document(db, "a", AS_OF - 60 * DAY)["tenure_days"] == 140
+    assert document(db, "a", AS_OF - 60 * DAY)["departed"] is None

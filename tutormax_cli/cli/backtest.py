@@ -35,10 +35,13 @@ def backtest(
     """
     from tutormax_cli.backtesting import compare, last_midnight
     from tutormax_cli.reports.backtest import backtest_report
+    from tutormax_cli.reports.words import data_end_early, with_as_of
 
     with database_session(writes=False) as db, progress() as shown:
         task = shown.add_task("reading", total=None, rate="")
-        instant = as_of or last_midnight(db, datetime.now(UTC))
+        now = datetime.now(UTC)
+        instant = as_of or last_midnight(db, now)
         found = compare(db, instant, int(horizon), lambda what: shown.update(task, description=what))
     emit(backtest_report(found), format, output)
-    next_step("tutormax predict")
+    # Where the records end long before today, predictions as of today would tell nothing.
+    next_step(with_as_of("tutormax predict", instant if as_of or data_end_early(instant, now) else None))

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tutormax_cli.cli.connect import database_session
-from tutormax_cli.cli.console import FILL, emit, next_step
+from tutormax_cli.cli.console import FILL, emit, next_step, say
 from tutormax_cli.cli.options import AsOf, FormatOption, OutputOption
 from tutormax_cli.reports.render import Format
 
@@ -19,20 +19,28 @@ def evaluate(as_of: AsOf = None, format: FormatOption = Format.TABLE, output: Ou
     Stores them in place of that day's earlier evaluation; other days' stay. Nothing dated at or after --as-of counts.
     """
     from tutormax_cli.evaluation import evaluate
-    from tutormax_cli.reports.lookup import holds_tutors
+    from tutormax_cli.reports.lookup import holds_logins, holds_tutors, newest_session
+    from tutormax_cli.reports.words import at_data_end, early_end, with_as_of
 
     with database_session(writes=True) as db:
         summary = evaluate(db, as_of or datetime.now(UTC))
         empty = not summary.tutors and not holds_tutors(db)
+        older_logins = not summary.logins_known and holds_logins(db)
+        newest = newest_session(db, summary.as_of) if summary.tutors else None
+        warning = early_end(newest, summary.as_of, "tutormax evaluate")
         db.commit()
-    emit(_report(summary), format, output)
-    next_step("tutormax predict" if summary.tutors else FILL if empty else "tutormax stats")
+    emit(_report(summary, warning, older_logins=older_logins), format, output)
+    following = with_as_of("tutormax predict", as_of) if summary.tutors else FILL if empty else "tutormax stats"
+    if newest and warning:
+        say(f"warning: {warning}", style="yellow")
+        following = at_data_end("tutormax evaluate", newest)
+    next_step(following)
 
 
-def _report(summary: "EvaluationSummary") -> "Report":
+def _report(summary: "EvaluationSummary", warning: str | None, *, older_logins: bool) -> "Report":
     from tutormax_cli.database.enums import PerformanceTier
     from tutormax_cli.reports.report import Column, Kind, Report, Section
-    from tutormax_cli.reports.words import TIER_TONES, as_of_fact
+    from tutormax_cli.reports.words import TIER_TONES, as_of_fact, warning_sections
 
     graded = sum(summary.tiers[tier] for tier in PerformanceTier)
     rows = tuple(
@@ -49,15 +57,19 @@ def _report(summary: "EvaluationSummary") -> "Report":
         (Column("rows", "rows written", Kind.INT), summary.rows),
         (Column("without_tier", "no session in 30 days", Kind.INT), summary.tiers[None]),
     )
-    return Report("evaluate", "Evaluation", (Section("tiers", columns, rows),), facts, tuple(_notes(summary)))
+    sections = (*warning_sections(warning), Section("tiers", columns, rows))
+    return Report("evaluate", "Evaluation", sections, facts, tuple(_notes(summary, older_logins=older_logins)))
 
 
-def _notes(summary: "EvaluationSummary") -> list[str]:
+def _notes(summary: "EvaluationSummary", *, older_logins: bool) -> list[str]:
     """Say what the data did not tell."""
+    from tutormax_cli.reports.words import METRIC_WORDS
+
     if not summary.tutors:
         return ["No tutor was active then, so there was nothing to evaluate."]
-    unknown = [metric for metric, tutors in summary.known.items() if not tutors]
+    unknown = [METRIC_WORDS[metric] for metric, tutors in summary.known.items() if not tutors]
     notes = [f"Unknown for every tutor over 30 days: {', '.join(unknown)}."] if unknown else []
     if not summary.logins_known:
-        notes.append("No logins are recorded, so engagement is told by sessions alone.")
+        when = " in the last 90 days" if older_logins else ""
+        notes.append(f"No logins{when} are recorded, so engagement is told by sessions alone.")
     return notes

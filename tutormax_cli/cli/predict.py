@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tutormax_cli.cli.connect import database_session
-from tutormax_cli.cli.console import FILL, emit, next_step
+from tutormax_cli.cli.console import FILL, emit, next_step, say
 from tutormax_cli.cli.options import AsOf, FormatOption, OutputOption
 from tutormax_cli.reports.render import Format
 
@@ -24,20 +24,27 @@ def predict(as_of: AsOf = None, format: FormatOption = Format.TABLE, output: Out
     at or after --as-of counts, so a past day is predicted as it would have been then.
     """
     from tutormax_cli.churn.daily import predict
-    from tutormax_cli.reports.lookup import holds_tutors
+    from tutormax_cli.reports.lookup import holds_tutors, newest_session
+    from tutormax_cli.reports.words import at_data_end, early_end, with_as_of
 
     with database_session(writes=True) as db:
         summary = predict(db, as_of or datetime.now(UTC))
         empty = not summary.tutors and not holds_tutors(db)
+        newest = newest_session(db, summary.as_of) if summary.tutors else None
+        warning = early_end(newest, summary.as_of, "tutormax predict")
         db.commit()
-    emit(_report(summary), format, output)
-    next_step("tutormax risk-report" if summary.tutors else FILL if empty else "tutormax stats")
+    emit(_report(summary, warning), format, output)
+    following = with_as_of("tutormax risk-report", as_of) if summary.tutors else FILL if empty else "tutormax stats"
+    if newest and warning:
+        say(f"warning: {warning}", style="yellow")
+        following = at_data_end("tutormax predict", newest)
+    next_step(following)
 
 
-def _report(summary: "PredictionSummary") -> "Report":
+def _report(summary: "PredictionSummary", warning: str | None) -> "Report":
     from tutormax_cli.database.enums import RiskLevel
     from tutormax_cli.reports.report import Column, Kind, Report, Section
-    from tutormax_cli.reports.words import LEVEL_TONES, as_of_fact
+    from tutormax_cli.reports.words import LEVEL_TONES, as_of_fact, warning_sections
 
     tutors = summary.tutors
     rows = tuple(
@@ -59,15 +66,18 @@ def _report(summary: "PredictionSummary") -> "Report":
         ),
         (Column("tutors", "tutors scored", Kind.INT), tutors),
     )
-    return Report("predict", "Churn prediction", (Section("levels", columns, rows),), facts, tuple(_notes(summary)))
+    sections = (*warning_sections(warning), Section("levels", columns, rows))
+    return Report("predict", "Churn prediction", sections, facts, tuple(_notes(summary)))
 
 
 def _notes(summary: "PredictionSummary") -> list[str]:
     """Say what the data did not tell, and what uncalibrated scores are."""
+    from tutormax_cli.reports.phrases import COMPONENTS
+
     if not summary.tutors:
         return ["No tutor was active then, so there was nobody to score."]
     notes = [] if summary.calibrated else [UNCALIBRATED]
-    unknown = [component.value.replace("_", " ") for component in summary.unknown]
+    unknown = [COMPONENTS[component.value][0] for component in summary.unknown]
     if unknown:
         notes.append(f"The data tell nothing of {', '.join(unknown)}; the other signs count for more.")
     return notes

@@ -87,6 +87,8 @@ def risk_report(
     The report of the newest predictions, or with --as-of of the newest until then. Levels and expected leavers count
     all active tutors, whatever the filters. Tutors who held no session for 7 days stand in a section of their own.
     """
+    from tutormax_cli.reports.words import with_as_of
+
     asked = as_of or datetime.now(UTC)
     if since is not None and since >= asked:
         raise UsageError("--since must lie before the time of the report", "for example: --since 2026-05-01")
@@ -94,53 +96,55 @@ def risk_report(
     if tutor is not None:
         if min_score is not None or level or subject or threshold:
             raise UsageError("--tutor shows one tutor: --min-score, --level, --subject and --fail-on don't go with it")
-        emit(_one_tutor(tutor, asked, since), format, output)
+        emit(_one_tutor(tutor, as_of, asked, since), format, output)
         return
     given = {"min-score": min_score, "level": level, "subject": subject, "since": since, "as-of": as_of}
     commands = _command(given), _command({"since": since, "as-of": as_of})
-    report, assessment, first_step = _company(asked, selection, commands)
+    report, assessment, fill = _company(asked, selection, commands)
     emit(report, format, output)
-    if first_step:
+    first_step = fill or with_as_of("tutormax predict", as_of)
+    if assessment.moments.latest is None:
         say("no predictions yet" if as_of is None else f"no predictions until {asked:%Y-%m-%d %H:%M} UTC")
         next_step(first_step)
     if threshold:
-        _check(assessment, *threshold)
+        _check(assessment, asked, first_step, *threshold)
 
 
 def _command(given: Mapping[str, int | str | datetime | None]) -> str:
     """Write the command with the options that were given, to be typed again."""
+    from tutormax_cli.reports.words import typed_time
+
     words = ["tutormax", "risk-report"]
     for option, value in given.items():
-        text = f"{value:%Y-%m-%dT%H:%M:%SZ}".removesuffix("T00:00:00Z") if isinstance(value, datetime) else value
+        text = typed_time(value) if isinstance(value, datetime) else value
         words += [] if text is None else [f"--{option}", str(text)]
     return shlex.join(words)
 
 
-def _one_tutor(tutor_id: str, asked: datetime, since: datetime | None) -> "Report":
+def _one_tutor(tutor_id: str, as_of: datetime | None, asked: datetime, since: datetime | None) -> "Report":
     from tutormax_cli.reports.tutor import tutor_report
     from tutormax_cli.reports.tutor_data import read_history
+    from tutormax_cli.reports.words import with_as_of
 
     with database_session(writes=False) as db:
-        return tutor_report(read_history(db, tutor_id, asked, since))
+        return tutor_report(read_history(db, tutor_id, asked, since), with_as_of("tutormax predict", as_of))
 
 
 def _company(
     asked: datetime, selection: "Selection", commands: tuple[str, str]
 ) -> "tuple[Report, Assessment, str | None]":
-    """Give the report, what it is made from, and what is to be done first where there is nothing to report."""
+    """Give the report, what it is made from, and where there is not even a tutor what is to be done first."""
     from tutormax_cli.reports.lookup import holds_tutors, require_subject
     from tutormax_cli.reports.risk import Commands
     from tutormax_cli.reports.risk import risk_report as lay_out
     from tutormax_cli.reports.risk_data import assess
 
-    first_step = None
     with database_session(writes=False) as db:
         assessment = assess(db, asked, selection)
         if selection.subject and not assessment.standings:
             require_subject(db, selection.subject)
-        if assessment.moments.latest is None:
-            first_step = "tutormax predict" if holds_tutors(db) else FILL
-    return lay_out(assessment, asked, Commands(*commands)), assessment, first_step
+        fill = FILL if assessment.moments.latest is None and not holds_tutors(db) else None
+    return lay_out(assessment, asked, Commands(*commands)), assessment, fill
 
 
 def _selection(
@@ -173,12 +177,15 @@ def _threshold(text: str | None) -> "tuple[RiskLevel, int] | None":
     return _level(name, "--fail-on"), int(count or 1)
 
 
-def _check(assessment: "Assessment", level: "RiskLevel", most: int) -> None:
-    """Raise CheckFailed when too many tutors are at a level, or when nothing tells how many are."""
+def _check(assessment: "Assessment", asked: datetime, first_step: str, level: "RiskLevel", most: int) -> None:
+    """Raise CheckFailed when too many tutors are at a level, or when nothing tells how many are; warn of old data."""
+    from tutormax_cli.reports.risk import outdated, untold
     from tutormax_cli.reports.words import counted
 
     if assessment.moments.latest is None:
-        raise CheckFailed("--fail-on: there are no predictions to check", "tutormax predict")
+        raise CheckFailed("--fail-on: there are no predictions to check", first_step)
+    for warning in filter(None, (untold(assessment), outdated(assessment, asked))):
+        say(f"warning: {warning}", style="yellow")
     found = assessment.at_or_above(level)
     if found >= most:
         raise CheckFailed(f"--fail-on: {counted(found, 'tutor')} at {level} or above; {most} or more fail")

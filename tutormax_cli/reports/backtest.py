@@ -6,7 +6,7 @@ from tutormax_cli.backtesting import Comparison, Judge
 from tutormax_cli.churn.backtest import RiskSet
 from tutormax_cli.churn.measures import Bin, Scores
 from tutormax_cli.reports.report import Column, Kind, Layout, Report, Section, record
-from tutormax_cli.reports.words import LEVEL_TONES
+from tutormax_cli.reports.words import LEVEL_TONES, day_words
 
 _SETS = {RiskSet.ALL.value: "all active", RiskSet.WORKING.value: "at work", RiskSet.SILENT.value: "silent"}
 """Short words for the risk sets: the table is wide."""
@@ -42,11 +42,14 @@ LEVEL_COLUMNS = (
 def backtest_report(found: Comparison) -> Report:
     """Fill the report of a backtest."""
     trial = found.backtest.trial
+    judged_from, judged_until = found.backtest.judged_from, found.backtest.judged_until
+    first = {day_words(judged_from): f"{day_words(judged_from)} to {day_words(judged_until)}"}
     facts = (
         (Column("as_of", "as of", Kind.DATE), found.as_of),
         (Column("horizon_days", "days ahead", Kind.INT), trial.horizon),
-        (Column("judged_from", "judged from", Kind.DATE), found.backtest.judged_from),
-        (Column("judged_until", "to", Kind.DATE), found.backtest.judged_until),
+        (Column("judged_from", "judged from", Kind.DATE, labels=first), judged_from),
+        # People read it in the fact before.
+        (Column("judged_until", "", Kind.DATE, labels={day_words(judged_until): ""}), judged_until),
         (Column("rows_learned_from", "rows learned from", Kind.INT), trial.model.hazards[0].rows),
     )
     sections = (
@@ -113,11 +116,11 @@ def _notes(found: Comparison) -> Iterator[str]:
         f"{gone / everybody:.0%} of those who left had been silent for 7 days already: finding them is easy, keeping"
         " them is not. Those at work, with a session in the last 7 days, are the harder and the more useful test."
     )
-    yield "A row is a tutor at a weekly date; the interval of the AUC (95 %) draws whole tutors."
+    yield "A row is a tutor at a weekly date; the interval of the AUC (95%) draws whole tutors."
     if Judge.ORACLE in found.scores:
         yield (
-            "The oracle knows the hidden state of the synthetic tutors: nobody can do better. Without signal it is the"
-            " same company with departures at random."
+            "The oracle knows the hidden state of the synthetic tutors: nobody can do better but for chance. Without"
+            " signal it is the same company with departures at random."
         )
     for better, worse in (
         (Judge.MODEL, Judge.ORACLE),

@@ -7,8 +7,8 @@ from difflib import get_close_matches
 from sqlalchemy import ColumnElement, case, exists, func, select
 from sqlalchemy.orm import Session as OrmSession
 
-from tutormax_cli.database.enums import TutorStatus
-from tutormax_cli.database.models import Tutor
+from tutormax_cli.database.enums import EventType, TutorStatus
+from tutormax_cli.database.models import Session, Tutor, TutorEvent
 from tutormax_cli.database.queries import departed_at
 from tutormax_cli.errors import UsageError
 
@@ -71,6 +71,18 @@ def holds_tutors(db: OrmSession) -> bool:
     return bool(db.scalar(select(exists().select_from(Tutor))))
 
 
+def holds_logins(db: OrmSession) -> bool:
+    """Tell whether any login at all is recorded, however long ago."""
+    return bool(db.scalar(select(exists().where(TutorEvent.event_type == EventType.LOGIN))))
+
+
+def newest_session(db: OrmSession, before: datetime) -> datetime | None:
+    """Find when the newest session was scheduled that was held before a time: as far as that the data reach."""
+    start = Session.scheduled_start
+    held = select(start).where(start < before, Session.actual_start < before)
+    return db.scalars(held.order_by(start.desc()).limit(1)).first()
+
+
 def status_at(as_of: datetime) -> ColumnElement[str]:
     """Give a tutor's status at a past time: who left later was active still. Nothing tells when one became inactive."""
     stayed = (Tutor.status == TutorStatus.CHURNED) & (departed_at() >= as_of)
@@ -80,3 +92,8 @@ def status_at(as_of: datetime) -> ColumnElement[str]:
 def tutor_status(db: OrmSession, tutor: Tutor, as_of: datetime) -> str:
     """Give one tutor's status at a past time."""
     return str(db.scalar(select(status_at(as_of)).where(Tutor.tutor_id == tutor.tutor_id)))
+
+
+def departure(db: OrmSession, tutor: Tutor) -> datetime | None:
+    """Tell when a churned tutor left; None for others, and where nothing tells."""
+    return db.scalar(select(departed_at()).where(Tutor.tutor_id == tutor.tutor_id))

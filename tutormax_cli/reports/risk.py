@@ -10,9 +10,21 @@ from tutormax_cli.interventions.rules import Recommendation
 from tutormax_cli.reports.actions import actions
 from tutormax_cli.reports.advice import advice
 from tutormax_cli.reports.reasons import main_reasons
-from tutormax_cli.reports.report import ABSENT, Column, Fact, Kind, Report, Row, Section
+from tutormax_cli.reports.report import ABSENT, Column, Fact, Kind, Report, Row, Section, Tone
 from tutormax_cli.reports.risk_data import Assessment, Standing
-from tutormax_cli.reports.words import LEVEL_TONES, TIER_TONES, as_of_fact, labels_of, moment_kind
+from tutormax_cli.reports.words import (
+    DATA_REACH,
+    LEVEL_TONES,
+    TIER_TONES,
+    as_of_fact,
+    at_data_end,
+    data_end_early,
+    day_words,
+    early_end,
+    labels_of,
+    moment_kind,
+    warning_sections,
+)
 
 STALE_AFTER = timedelta(days=7)
 """Older predictions than this are said to be old."""
@@ -87,6 +99,7 @@ def risk_report(assessment: Assessment, as_of: datetime, commands: Commands = CO
         "Churn risk",
         facts=_facts(assessment),
         sections=(
+            *warning_sections(untold(assessment)),
             _levels(assessment),
             _expected(assessment),
             _queue(assessment),
@@ -96,6 +109,26 @@ def risk_report(assessment: Assessment, as_of: datetime, commands: Commands = CO
         notes=tuple(_notes(assessment, as_of, commands)),
         main=("queue", "silent"),
     )
+
+
+def untold(assessment: Assessment) -> str | None:
+    """Say that the predictions are of a time that the data don't reach; None where they do."""
+    moments = assessment.moments
+    return early_end(moments.newest_predicted_from, moments.latest, "tutormax predict")
+
+
+def outdated(assessment: Assessment, as_of: datetime) -> str | None:
+    """Say that the predictions are old, and what makes newer ones that tell something; None where they are not."""
+    latest, newest = assessment.moments.latest, assessment.moments.newest_session
+    if latest is None or as_of - latest <= STALE_AFTER:
+        return None
+    renew = "renew them: tutormax predict"
+    if newest is not None and data_end_early(newest, as_of):
+        ended = f"the data end {day_words(newest)}"
+        renew = f"{ended}; renew them: {at_data_end('tutormax predict', newest)}"
+        if newest - latest <= DATA_REACH:
+            renew = f"{ended}; import newer sessions, then tutormax predict"
+    return f"These predictions are {(as_of - latest).days} days old; {renew}"
 
 
 def _facts(assessment: Assessment) -> tuple[Fact, ...]:
@@ -118,7 +151,8 @@ def _levels(assessment: Assessment) -> Section:
     columns = (
         Column("level", "level", tones=LEVEL_TONES),
         Column("tutors", "tutors", Kind.INT),
-        Column("change", _since(assessment), Kind.TREND),
+        # Whether more of them are good or bad depends on the level, whose colour says so.
+        Column("change", _since(assessment), Kind.TREND, rising=Tone.PLAIN),
     )
     rows: list[Row] = []
     for level in reversed(RiskLevel):
@@ -146,8 +180,8 @@ def _expected(assessment: Assessment) -> Section:
 
 
 def _queue(assessment: Assessment) -> Section:
-    rows = tuple(_queue_row(tutor, assessment.moments.latest) for tutor in assessment.queue)
-    if_empty = f"No tutor at {assessment.selection.min_score} or above." if assessment.tutors else "No predictions yet."
+    rows = tuple(_queue_row(assessment, tutor) for tutor in assessment.queue)
+    if_empty = f"No tutor {_asked_for(assessment)}." if assessment.tutors else "No predictions yet."
     # Where nobody has an earlier score, nobody is new either.
     absent = "new" if assessment.moments.previous else ABSENT
     columns = tuple(
@@ -157,18 +191,27 @@ def _queue(assessment: Assessment) -> Section:
     return Section("queue", columns, rows, if_empty=if_empty)
 
 
+def _asked_for(assessment: Assessment) -> str:
+    """Say whom the queue is of: "at 51 or above", "at Low"."""
+    level, least = assessment.selection.level, assessment.selection.min_score
+    scores = f"{least} or above"
+    if level is None:
+        return f"at {scores}"
+    return f"at {level}" if least <= level.floor else f"at {level}, {scores}"
+
+
 def _since(assessment: Assessment) -> str:
     """Name the time over which scores are compared."""
     return "7 d" if assessment.selection.since is None else "change"
 
 
-def _queue_row(tutor: Standing, latest: datetime | None) -> Row:
+def _queue_row(assessment: Assessment, tutor: Standing) -> Row:
     return (
         tutor.rank,
         tutor.tutor_id,
         tutor.name,
         tuple(tutor.subjects),
-        days_between(tutor.onboarding_date, latest),
+        days_between(tutor.onboarding_date, assessment.moments.latest),
         tutor.performance_tier,
         tutor.churn_score,
         tutor.change,
@@ -181,12 +224,12 @@ def _queue_row(tutor: Standing, latest: datetime | None) -> Row:
         tutor.intervention_owner,
         tutor.intervention_due,
         tutor.last_session,
-        *_advice(tutor, latest),
+        *_advice(assessment, tutor),
     )
 
 
 def _silent(assessment: Assessment) -> Section:
-    rows = tuple(_silent_row(tutor, assessment.moments.latest) for tutor in assessment.silent)
+    rows = tuple(_silent_row(assessment, tutor) for tutor in assessment.silent)
     found = assessment.silent[0].matching if rows else 0
     title = "Silent for 7 days or more" + (f": {found}, {_urgency(assessment, found)}" if found else "")
     # Without predictions nobody was looked at: that is not to be read as all is well.
@@ -196,14 +239,16 @@ def _silent(assessment: Assessment) -> Section:
 
 def _urgency(assessment: Assessment, found: int) -> str:
     """Say in a few words what is recommended for all silent tutors found; those not shown score no higher."""
-    advised = [_advised(tutor, assessment.moments.latest) for tutor in assessment.silent]
+    if assessment.moments.ended_early:
+        return "but the data end too early to tell"
+    advised = [_advised(assessment, tutor) for tutor in assessment.silent]
     today = [found is not None and found.hours <= HOURS_PER_DAY for found in advised]
     if all(today) and len(today) == found:
         return "contact today"
     return "contact today from Medium up" if any(today) else "contact in 48 h"
 
 
-def _silent_row(tutor: Standing, latest: datetime | None) -> Row:
+def _silent_row(assessment: Assessment, tutor: Standing) -> Row:
     return (
         tutor.tutor_id,
         tutor.name,
@@ -211,30 +256,30 @@ def _silent_row(tutor: Standing, latest: datetime | None) -> Row:
         tutor.churn_score,
         tutor.risk_level,
         tutor.last_session,
-        days_between(tutor.last_session, latest),
+        days_between(tutor.last_session, assessment.moments.latest),
         tutor.booked_last_7_days,
         tutor.booked_next_7_days,
         tutor.open_intervention,
         tutor.intervention_owner,
         tutor.intervention_due,
-        *_advice(tutor, latest),
+        *_advice(assessment, tutor),
     )
 
 
 def _actions(assessment: Assessment) -> Section:
-    latest = assessment.moments.latest
-    queue = [(tutor.rank, _advised(tutor, latest)) for tutor in assessment.queue]
-    return actions(queue, [_advised(tutor, latest) for tutor in assessment.silent])
+    queue = [(tutor.rank, _advised(assessment, tutor)) for tutor in assessment.queue]
+    return actions(queue, [_advised(assessment, tutor) for tutor in assessment.silent])
 
 
-def _advice(tutor: Standing, latest: datetime | None) -> tuple[str | None, int | None]:
-    advised = _advised(tutor, latest)
+def _advice(assessment: Assessment, tutor: Standing) -> tuple[str | None, int | None]:
+    advised = _advised(assessment, tutor)
     return (advised.intervention.value, advised.hours) if advised else (None, None)
 
 
-def _advised(tutor: Standing, latest: datetime | None) -> Recommendation | None:
-    tenure = days_between(tutor.onboarding_date, latest)
-    return advice(tutor.risk_level, tutor.contributing_factors, tenure, silent=tutor.silent)
+def _advised(assessment: Assessment, tutor: Standing) -> Recommendation | None:
+    tenure = days_between(tutor.onboarding_date, assessment.moments.latest)
+    silent = tutor.silent and not assessment.moments.ended_early
+    return advice(tutor.risk_level, tutor.contributing_factors, tenure, silent=silent)
 
 
 def days_between(earlier: datetime | None, later: datetime | None) -> int | None:
@@ -244,8 +289,7 @@ def days_between(earlier: datetime | None, later: datetime | None) -> int | None
 
 def _notes(assessment: Assessment, as_of: datetime, commands: Commands) -> Iterator[str]:
     """Say what is not shown, how to see one tutor in full, and when the predictions are old."""
-    latest = assessment.moments.latest
-    which = {f"at {assessment.selection.min_score} or above": assessment.queue, "silent": assessment.silent}
+    which = {_asked_for(assessment): assessment.queue, "silent": assessment.silent}
     for name, shown in which.items():
         hidden = shown[0].matching - len(shown) if shown else 0
         if hidden:
@@ -256,8 +300,8 @@ def _notes(assessment: Assessment, as_of: datetime, commands: Commands) -> Itera
         yield f"One tutor in full, by name or id: {commands.one} --tutor {shlex.quote(_called(most))}"
     if assessment.mixed:
         yield "The changes compare two kinds of score: chances to leave, and uncalibrated ones of another model."
-    if latest is not None and as_of - latest > STALE_AFTER:
-        yield f"These predictions are {(as_of - latest).days} days old; renew them: tutormax predict"
+    if old := outdated(assessment, as_of):
+        yield old
 
 
 def _called(tutor: Standing) -> str:

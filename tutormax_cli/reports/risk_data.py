@@ -10,15 +10,27 @@ from sqlalchemy.orm import Session as OrmSession
 
 from tutormax_cli.database.enums import RiskLevel
 from tutormax_cli.reports.sql import statement, statement_on_active
+from tutormax_cli.reports.words import data_end_early
 
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """The newest prediction, the earlier one it is compared with, and the newest recorded session or event."""
+    """The newest prediction, the earlier one it is compared with, and the newest recorded session or event.
+
+    `newest_session` is the newest one held before the time that was asked for, `newest_predicted_from` the newest one
+    held before the newest prediction.
+    """
 
     latest: datetime | None
     previous: datetime | None
     data_until: datetime | None
+    newest_session: datetime | None
+    newest_predicted_from: datetime | None
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether the predictions are of a time that the data don't reach, so that nobody's silence can be told."""
+        return data_end_early(self.newest_predicted_from, self.latest)
 
 
 @dataclass(frozen=True, slots=True)

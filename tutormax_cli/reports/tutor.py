@@ -6,7 +6,7 @@ from tutormax_cli.reports.reasons import contributions
 from tutormax_cli.reports.report import Column, Fact, Kind, Layout, Report, Row, Section, Tone, record
 from tutormax_cli.reports.risk import days_between
 from tutormax_cli.reports.tutor_data import WEEKS, TutorHistory
-from tutormax_cli.reports.words import LEVEL_TONES, TIER_TONES, as_of_fact, labels_of
+from tutormax_cli.reports.words import LEVEL_TONES, TIER_TONES, as_of_fact, early_end, labels_of, warning_sections
 
 BASELINE = "baseline"
 
@@ -17,16 +17,17 @@ _OUTCOME_TONES: dict[str, Tone] = {
 }
 
 
-def tutor_report(history: TutorHistory) -> Report:
-    """Lay one tutor's history out."""
+def tutor_report(history: TutorHistory, predict: str = "tutormax predict") -> Report:
+    """Lay one tutor's history out; `predict` is the command that makes a prediction where there is none."""
     return Report(
         "tutor-risk",
         history.tutor.name,
         facts=_facts(history),
         sections=(
+            *warning_sections(_warning(history)),
             _score(history),
             _probabilities(history),
-            _points(history),
+            _points(history, predict),
             _weeks(history),
             _interventions(history),
             _recommended(history),
@@ -34,6 +35,13 @@ def tutor_report(history: TutorHistory) -> Report:
         main="points",
         identity=_identity(history),
     )
+
+
+def _warning(history: TutorHistory) -> str | None:
+    """Say that the data end too early to tell anything of who is still active."""
+    if history.status is not TutorStatus.ACTIVE:
+        return None
+    return early_end(history.newest_session, history.moment, "tutormax predict")
 
 
 def _identity(history: TutorHistory) -> tuple[Fact, ...]:
@@ -50,13 +58,15 @@ def _identity(history: TutorHistory) -> tuple[Fact, ...]:
 
 def _facts(history: TutorHistory) -> tuple[Fact, ...]:
     tutor, latest = history.tutor, history.latest
+    until = history.departed or history.moment
     status_tones = {TutorStatus.CHURNED.value: Tone.BAD}
     return (
         (Column("tutor_id", ""), tutor.tutor_id),
         (Column("status", "", tones=status_tones), history.status.value),
+        (Column("departed", "left", Kind.DATE, absent=""), history.departed),
         (Column("subjects", "", Kind.LIST), tuple(tutor.subjects)),
         (Column("tier", "", tones=TIER_TONES, absent="no tier"), history.tier),
-        (Column("tenure_days", "days with us", Kind.INT), days_between(tutor.onboarding_date, history.moment)),
+        (Column("tenure_days", "days with us", Kind.INT), days_between(tutor.onboarding_date, until)),
         as_of_fact(history.moment),
         (Column("model_version", "model", absent="none"), latest.model_version if latest else None),
     )
@@ -92,7 +102,7 @@ def _probabilities(history: TutorHistory) -> Section:
     return record("leaves", facts, title=title, layout=Layout.LINE)
 
 
-def _points(history: TutorHistory) -> Section:
+def _points(history: TutorHistory, predict: str) -> Section:
     """List the average active tutor's score and what each component adds: together they are the score."""
     factors = history.latest.contributing_factors if history.latest else None
     parts = contributions(factors)
@@ -106,7 +116,10 @@ def _points(history: TutorHistory) -> Section:
     rows: list[Row] = [(part.points, part.component, part.phrases) for part in parts]
     if factors and "baseline" in factors:
         rows.insert(0, (factors["baseline"], BASELINE, ()))
-    no_points = "The prediction names no components." if history.latest else "No prediction yet: tutormax predict"
+    no_points = "The prediction names no components."
+    if not history.latest:
+        none_yet = f"No prediction yet: {predict}"
+        no_points = none_yet if history.status is TutorStatus.ACTIVE else "No prediction: only active tutors have one."
     return Section("points", columns, tuple(rows), title="Points that make the score", header=False, if_empty=no_points)
 
 
@@ -151,7 +164,7 @@ def _recommended(history: TutorHistory) -> Section:
     if history.status is TutorStatus.ACTIVE:
         tenure = days_between(history.tutor.onboarding_date, history.moment)
         level, factors = (latest.risk_level, latest.contributing_factors) if latest else (None, None)
-        advised = advice(level, factors, tenure, silent=history.silent)
+        advised = advice(level, factors, tenure, silent=history.silent and not history.ended_early)
     facts: list[Fact] = [
         (
             Column("intervention", "", labels=labels_of(InterventionType), absent="nothing"),

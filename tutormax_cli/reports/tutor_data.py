@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session as OrmSession
 
 from tutormax_cli.database.enums import MetricWindow, PerformanceTier, TutorStatus
-from tutormax_cli.database.models import ChurnPrediction, Intervention, Tutor, TutorPerformanceMetric
-from tutormax_cli.reports.lookup import find_tutor, tutor_status
+from tutormax_cli.database.models import ChurnPrediction, Intervention, Session, Tutor, TutorPerformanceMetric
+from tutormax_cli.reports.lookup import departure, find_tutor, newest_session, tutor_status
 from tutormax_cli.reports.sql import statement
+from tutormax_cli.reports.words import data_end_early
 
 WEEKS = 12
 _WEEK = timedelta(days=7)
@@ -28,7 +29,11 @@ class Week:
 
 @dataclass(frozen=True, slots=True)
 class TutorHistory:
-    """One tutor as of `moment`: the newest prediction first, twelve weeks oldest first, interventions newest first."""
+    """One tutor as of `moment`: the newest prediction first, twelve weeks oldest first, interventions newest first.
+
+    `departed` is when who has left did so, `held_any` whether the tutor ever held a session, `newest_session` the
+    newest one that anybody held.
+    """
 
     tutor: Tutor
     status: TutorStatus
@@ -37,6 +42,9 @@ class TutorHistory:
     weeks: tuple[Week, ...]
     interventions: Sequence[Intervention]
     tier: PerformanceTier | None
+    departed: datetime | None
+    held_any: bool
+    newest_session: datetime | None
     since: datetime | None = None
 
     @property
@@ -58,9 +66,17 @@ class TutorHistory:
 
     @property
     def silent(self) -> bool:
-        """Whether no session was held in the last week though some were booked, or earlier ones held."""
-        *earlier, last = self.weeks
-        return not last.sessions and (last.booked > 0 or any(week.sessions for week in earlier))
+        """Whether no session was held in the last week though some were booked, or earlier ones held.
+
+        The one rule that the weekly report has in SQL.
+        """
+        last = self.weeks[-1]
+        return not last.sessions and (last.booked > 0 or self.held_any)
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether the data end so long before `moment` that silence can't be told."""
+        return data_end_early(self.newest_session, self.moment)
 
     @property
     def level_since(self) -> datetime | None:
@@ -84,14 +100,18 @@ def read_history(db: OrmSession, asked: str, as_of: datetime, since: datetime | 
     moment = newest[0].prediction_date if newest else as_of
     oldest = min(moment - WEEKS * _WEEK, since - _WEEK if since else moment)
     predictions = _predictions(db, tutor_id, moment, since=oldest)
+    status = TutorStatus(tutor_status(db, tutor, as_of))
     return TutorHistory(
         tutor,
-        TutorStatus(tutor_status(db, tutor, as_of)),
+        status,
         moment,
         predictions,
         _weeks(db, tutor_id, moment, predictions),
         _interventions(db, tutor_id, moment),
         _tier(db, tutor_id, moment),
+        departure(db, tutor) if status is TutorStatus.CHURNED else None,
+        _held_any(db, tutor_id, moment),
+        newest_session(db, moment),
         since,
     )
 
@@ -118,6 +138,12 @@ def _weeks(db: OrmSession, tutor_id: str, moment: datetime, predictions: Sequenc
     for prediction in predictions:  # newest first: the first of a week is the one that stays
         scores.setdefault((moment - prediction.prediction_date) // _WEEK, prediction.churn_score)
     return tuple(Week(*worked.get(ago, (0, 0, None)), scores.get(ago)) for ago in reversed(range(WEEKS)))
+
+
+def _held_any(db: OrmSession, tutor_id: str, moment: datetime) -> bool:
+    """Tell whether the tutor held a session before `moment`, however long before."""
+    held = exists().where(Session.tutor_id == tutor_id, Session.scheduled_start < moment, Session.actual_start < moment)
+    return bool(db.scalar(select(held)))
 
 
 def _interventions(db: OrmSession, tutor_id: str, moment: datetime) -> Sequence[Intervention]:

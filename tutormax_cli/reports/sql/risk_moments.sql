@@ -1,4 +1,5 @@
--- The newest prediction until as_of, the earlier one that it is compared with, and how far recorded activity reaches.
+-- The newest prediction until as_of, the earlier one that it is compared with, how far recorded activity reaches, and
+-- when the newest sessions were scheduled that had been held by as_of and by that prediction.
 -- That earlier one is about a week older, or with since the newest of the week until then.
 -- Each is one step down an index, however many predictions there are.
 SELECT newest.latest,
@@ -13,5 +14,15 @@ SELECT newest.latest,
            WHERE scheduled_start < :as_of AND actual_start < :as_of
            ORDER BY scheduled_start DESC
            LIMIT 1),
-         (SELECT max(event_timestamp) FROM tutor_events WHERE event_timestamp < :as_of)) AS data_until
+         (SELECT max(event_timestamp) FROM tutor_events WHERE event_timestamp < :as_of)) AS data_until,
+       (SELECT scheduled_start
+          FROM sessions
+         WHERE scheduled_start < :as_of AND actual_start < :as_of
+         ORDER BY scheduled_start DESC
+         LIMIT 1) AS newest_session,
+       (SELECT scheduled_start
+          FROM sessions
+         WHERE scheduled_start < newest.latest AND actual_start < newest.latest
+         ORDER BY scheduled_start DESC
+         LIMIT 1) AS newest_predicted_from
   FROM (SELECT max(prediction_date) AS latest FROM churn_predictions WHERE prediction_date <= :as_of) AS newest
