@@ -152,8 +152,7 @@ def _check_taken(driver: psycopg.Connection, staged: Staged, key: Key, mode: Mod
     parts = [f"{part} AS key{number}" for number, part in enumerate(key.expressions)]
     using = ", ".join(f"key{number}" for number in range(len(parts)))
     kept = "" if same_row else f"AND t.id <> s.id AND NOT EXISTS (SELECT FROM {staged.name} AS o WHERE o.{id_} = t.id)"
-    hint = "a new one; to change the row that has it: --mode upsert, to leave it: --mode skip"
-    expected = hint if same_row else "one that no other row has"
+    expected = "a new one (or --mode upsert, skip)" if same_row else "one that no other row has"
     _note(
         driver,
         staged,
