@@ -12,6 +12,9 @@ from tutormax_cli.errors import UsageError
 PRODUCT = "tutormax"
 """The name that the role, the database and the application take when nothing else is said."""
 
+DEFAULT_SCHEMA = "public"
+"""The schema that holds TutorMax's tables unless TUTORMAX_SCHEMA or --schema names another one."""
+
 POSTGRES_KEYS = {
     "POSTGRES_USER": ("user", PRODUCT),
     "POSTGRES_PASSWORD": ("password", None),
@@ -38,8 +41,8 @@ class Settings:
     """The settings of one run.
 
     `keywords` are libpq's connection keywords as they were configured, or None for the embedded server; `defaults`
-    are the keywords that we add to them; `source` names the setting that chose the database. The password is in
-    `keywords` alone, which `repr` leaves out.
+    are the keywords that we add to them; `source` names the setting that chose the database; `schema` holds TutorMax's
+    tables. The password is in `keywords` alone, which `repr` leaves out.
     """
 
     source: str
@@ -48,6 +51,7 @@ class Settings:
     pg_version: int | None = None
     echo: bool = False
     defaults: Mapping[str, str] = field(default_factory=dict)
+    schema: str = DEFAULT_SCHEMA
 
     @property
     def embedded(self) -> bool:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import psycopg
 
+from tutormax_cli.database.driver import AsyncConnection, SyncConnection
 from tutormax_cli.errors import ConnectionFailed, LockTimeout, UsageError
 from tutormax_cli.settings import SECRETS, Settings
 
@@ -35,35 +36,31 @@ def connection_keywords(settings: Settings, dbname: str | None = None) -> dict[s
     return {**settings.defaults, **settings.keywords, **({"dbname": dbname} if dbname else {})}
 
 
-def connect(settings: Settings, *, dbname: str | None = None, autocommit: bool = False) -> psycopg.Connection:
-    """Open a psycopg connection whose session time zone is UTC.
+def connect(settings: Settings, *, dbname: str | None = None, autocommit: bool = False) -> SyncConnection:
+    """Open a psycopg connection whose transactions begin with our settings (see `driver`).
 
+    Statements are never prepared on the server: behind a transaction pooler the next one may run on another session.
     Raises ConnectionFailed, or UsageError where libpq doesn't know a keyword of the URL.
     """
     keywords = connection_keywords(settings, dbname)
     try:
         with _environment(settings):
-            connection = psycopg.connect(**keywords, autocommit=autocommit)  # type: ignore[arg-type]
+            connection = SyncConnection.connect(**keywords, autocommit=autocommit, prepare_threshold=None)  # type: ignore[arg-type]
     except psycopg.Error as problem:
         raise failure(problem, settings) from None
-    if _needs_ours(connection):
-        connection.execute(SET_OURS)
-        if not autocommit:
-            connection.commit()
+    connection.schema = settings.schema
     return connection
 
 
-async def connect_async(settings: Settings) -> psycopg.AsyncConnection:
+async def connect_async(settings: Settings) -> AsyncConnection:
     """Do what `connect` does, for asyncio."""
     keywords = connection_keywords(settings)
     try:
         with _environment(settings):
-            connection = await psycopg.AsyncConnection.connect(**keywords)  # type: ignore[arg-type]
+            connection = await AsyncConnection.connect(**keywords, prepare_threshold=None)  # type: ignore[arg-type]
     except psycopg.Error as problem:
         raise failure(problem, settings) from None
-    if _needs_ours(connection):
-        await connection.execute(SET_OURS)
-        await connection.commit()
+    connection.schema = settings.schema
     return connection
 
 
@@ -97,16 +94,6 @@ def connect_patiently(settings: Settings, wait: float, waiting: Callable[[str], 
                 waiting(problem.message)
                 told = True
         time.sleep(0.25)
-
-
-SET_OURS = "SELECT set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO', false)"
-"""Times without an offset mean UTC to us, and psycopg reads no other style of dates than ISO."""
-
-
-def _needs_ours(connection: psycopg.Connection | psycopg.AsyncConnection) -> bool:
-    """Tell, without a round trip, whether the server chose another time zone or style of dates for this session."""
-    status = connection.info.parameter_status
-    return status("TimeZone") != "UTC" or not (status("DateStyle") or "").startswith("ISO")
 
 
 def failure(problem: psycopg.Error, settings: Settings) -> ConnectionFailed | UsageError:
