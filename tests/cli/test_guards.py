@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Finished, Server, clean_environment, url_of
+from tests.support.connections import connect
 from tutormax_cli.backup.dump import dump
 from tutormax_cli.backup.tables import Digest, digests, existing
 from tutormax_cli.cli import app
-from tutormax_cli.database.connection import connect
 from tutormax_cli.database.environment import Environment, mark
 from tutormax_cli.errors import TutormaxError
 from tutormax_cli.settings import Settings

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from tests.conftest import Finished, url_of
 from tests.database.catalog import schema
+from tests.support.connections import connect
 from tutormax_cli.database import Student
 from tutormax_cli.database.admin_log import (
     WRITTEN_COLUMNS,
@@ -24,7 +25,6 @@ from tutormax_cli.database.admin_log import (
     record,
     require_log,
 )
-from tutormax_cli.database.connection import connect
 from tutormax_cli.database.logged_session import logged, note_rows
 from tutormax_cli.database.migrations import downgrade, drift, stamp, upgrade
 from tutormax_cli.errors import SchemaNotReady, TutormaxError, UsageError

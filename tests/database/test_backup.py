@@ -17,13 +17,13 @@ from psycopg import sql
 
 from tests.conftest import Server, clean_environment, url_of
 from tests.database.catalog import schema
+from tests.support.connections import connect
 from tutormax_cli.backup.archive import Archive, read_archive
 from tutormax_cli.backup.dump import dump, free_name
 from tutormax_cli.backup.promote import embedded_settings, promote
 from tutormax_cli.backup.reset import reset
 from tutormax_cli.backup.restore import restore, would_lose
 from tutormax_cli.backup.tables import Digest, digests, existing, rights_on
-from tutormax_cli.database.connection import connect
 from tutormax_cli.database.environment import Environment, mark, marked
 from tutormax_cli.database.migrations import create_database, downgrade, drift
 from tutormax_cli.database.revisions import revisions
@@ -181,7 +181,7 @@ def test_what_depends_on_our_tables_stops_a_restore(archive: Archive, settings: 
     with connect(settings) as driver:
         driver.execute("CREATE VIEW names AS SELECT name FROM tutors")
     before = structure(settings)
-    with pytest.raises(TutormaxError, match="view names depends on table tutors"):
+    with pytest.raises(TutormaxError, match=r"view public\.names depends on table public\.tutors"):
         restore(settings, archive)
     assert structure(settings) == before
     assert log_entries(settings)[-1][0] == "failed"

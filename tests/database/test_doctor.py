@@ -15,7 +15,7 @@ import pytest
 from psycopg import sql
 
 from tests.conftest import Server
-from tutormax_cli.database.connection import connect
+from tests.support.connections import connect
 from tutormax_cli.database.environment import Environment, mark
 from tutormax_cli.reports.doctor import activity, data, machine, schema, server
 from tutormax_cli.reports.doctor.examine import CHECKS, Examination, examine
@@ -56,8 +56,8 @@ FAULTS: dict[str, tuple[Check, str, State, str, str]] = {
         schema.indexes,
         "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_tutors_status'::regclass",
         State.FAILED,
-        "invalid: ix_tutors_status",
-        "REINDEX INDEX CONCURRENTLY ix_tutors_status;",
+        "invalid: public.ix_tutors_status",
+        "REINDEX INDEX CONCURRENTLY public.ix_tutors_status;",
     ),
     "a constraint that is not valid": (
         schema.constraints,

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import insert, null, select, text, update
 from sqlalchemy.orm import Session as OrmSession
 
-from tutormax_cli.database.connection import connect
+from tests.support.connections import connect
 from tutormax_cli.database.models import Student, Tutor, TutorEvent
 from tutormax_cli.exporting.aggregates import FEWEST_PEOPLE, subject_months
 from tutormax_cli.exporting.export import TABLES, Form, export_stream, snapshot, table_sources
@@ -223,7 +223,7 @@ def test_an_error_halfway_is_the_servers_and_the_connection_goes_on(seeded_db: O
 
 
 def test_aggregates_leave_out_what_few_people_did(seeded_db: OrmSession) -> None:
-    rows = json.loads(exported(seeded_db, subject_months(), FileFormat.JSON))
+    rows = json.loads(exported(seeded_db, subject_months("public"), FileFormat.JSON))
     counted = seeded_db.execute(
         text(
             "SELECT to_char(scheduled_start AT TIME ZONE 'UTC', 'YYYY-MM'), subject, tutor_id, student_id, session_id,"

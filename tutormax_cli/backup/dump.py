@@ -20,11 +20,11 @@ from tutormax_cli.backup.programs import failure, start
 from tutormax_cli.backup.progress import Listener, Stage, silent
 from tutormax_cli.backup.seal import new_seal, seal
 from tutormax_cli.backup.tables import OURS, count_rows, existing, for_people, people_call
-from tutormax_cli.backup.transaction import lift_time_limits
 from tutormax_cli.database.clients import client_environment, client_program
 from tutormax_cli.database.connection import connect
 from tutormax_cli.database.driver import schema_of
 from tutormax_cli.database.revisions import schema_state
+from tutormax_cli.database.time_limits import lift_time_limits
 from tutormax_cli.errors import SchemaNotReady, TutormaxError, UsageError
 from tutormax_cli.settings import Settings
 

@@ -7,6 +7,7 @@ import psycopg
 from tutormax_cli.backup.progress import Listener, Stage
 from tutormax_cli.backup.script import Section, TableRows, read_data, read_definitions
 from tutormax_cli.backup.tables import people_call
+from tutormax_cli.database.driver import SAFE_PATH
 
 Script = Callable[[Section], Iterator[bytes]]
 """Gives the SQL of a section."""
@@ -17,7 +18,6 @@ def load(driver: psycopg.Connection, script: Script, expected: Mapping[str, int]
 
     `expected` rows by table are for the progress alone. Statistics are gathered too. Raises psycopg.Error.
     """
-    path = driver.execute("SHOW search_path").fetchone()
     _define(driver, script(Section.PRE_DATA), "tables", listener)
     rows: dict[str, int] = {}
     for part in read_data(script(Section.DATA)):
@@ -26,7 +26,7 @@ def load(driver: psycopg.Connection, script: Script, expected: Mapping[str, int]
         else:
             driver.execute(part)
     _define(driver, script(Section.POST_DATA), "indexes and keys", listener)
-    driver.execute("SELECT set_config('search_path', %s, true)", path)  # the script has emptied it
+    driver.execute(f"SET LOCAL search_path = {SAFE_PATH}".encode())  # the script has emptied it
     if rows:
         listener(Stage("statistics"))
         driver.execute(f"ANALYZE {', '.join(rows)}".encode())

@@ -12,12 +12,13 @@ from tutormax_cli.backup.programs import output_of
 from tutormax_cli.backup.progress import Listener, Stage, silent
 from tutormax_cli.backup.script import Section
 from tutormax_cli.backup.tables import Digest, count_rows, digests, existing, for_people, people_call
-from tutormax_cli.backup.transaction import Work, lift_time_limits, lock_out_writers, one_transaction
+from tutormax_cli.backup.transaction import Work, lock_out_writers, one_transaction
 from tutormax_cli.database.admin_log import SCHEMA as LOG_SCHEMA
 from tutormax_cli.database.clients import client_environment, client_program
 from tutormax_cli.database.connection import connect
 from tutormax_cli.database.embedded import EmbeddedServer
 from tutormax_cli.database.revisions import VERSION_TABLE, require_head, schema_state
+from tutormax_cli.database.time_limits import lift_time_limits
 from tutormax_cli.errors import TutormaxError, UsageError
 from tutormax_cli.settings import Settings
 

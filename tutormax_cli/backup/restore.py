@@ -98,7 +98,7 @@ def _owner(driver: psycopg.Connection) -> str | None:
     row = driver.execute(
         "SELECT relowner::regrole::text FROM pg_class"
         " WHERE oid = to_regclass(%s) AND relowner <> current_user::regrole",
-        [VERSION_TABLE],
+        [f"public.{VERSION_TABLE}"],
     ).fetchone()
     return str(row[0]) if row else None
 

@@ -34,7 +34,13 @@ def existing(driver: psycopg.Connection, names: Iterable[str] = OURS) -> list[st
         JOIN pg_class c ON c.oid = to_regclass(wanted.name) JOIN pg_namespace n ON n.oid = c.relnamespace
         GROUP BY n.nspname, c.relname ORDER BY min(place)
         """,
-        [list(dict.fromkeys([*OURS, *names]))],
+        [
+            list(
+                dict.fromkeys(
+                    [*(f"public.{name}" for name in OURS), *(n if "." in n else f"public.{n}" for n in names)]
+                )
+            )
+        ],
     ).fetchall()
     return [name for (name,) in found]
 

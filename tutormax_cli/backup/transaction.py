@@ -10,11 +10,12 @@ import psycopg
 
 from tutormax_cli.database import admin_log
 from tutormax_cli.database.connection import connect
-from tutormax_cli.database.copy.load import TIME_LIMITS
 from tutormax_cli.database.copy.locks import DEFAULT_WAIT, lock_tables
 from tutormax_cli.database.failures import explain
-from tutormax_cli.database.migration_lock import migration_lock
+from tutormax_cli.database.migration_lock import MigrationLock, migration_lock
+from tutormax_cli.database.names import TableName
 from tutormax_cli.database.revisions import VERSION_TABLE, schema_state
+from tutormax_cli.database.time_limits import lift_time_limits
 from tutormax_cli.errors import TutormaxError
 from tutormax_cli.settings import Settings
 
@@ -34,7 +35,7 @@ class Work:
         names = list(tables)
         if not names:
             return
-        lock_tables(self.driver, names, "ACCESS EXCLUSIVE", DEFAULT_WAIT)
+        lock_tables(self.driver, [_table(name) for name in names], "ACCESS EXCLUSIVE", DEFAULT_WAIT)
         try:
             self.driver.execute(f"DROP TABLE {', '.join(names)}".encode())
         except psycopg.errors.DependentObjectsStillExist as problem:
@@ -73,7 +74,6 @@ def one_transaction(settings: Settings, waiting: Callable[[str], None]) -> Itera
     with migration_lock(settings, MIGRATION_WAIT, waiting) as watcher:
         try:
             with connect(settings) as driver:
-                driver.prepare_threshold = None
                 lift_time_limits(driver)
                 yield Work(driver, began)
         except psycopg.Error as problem:
@@ -84,21 +84,21 @@ def one_transaction(settings: Settings, waiting: Callable[[str], None]) -> Itera
             raise
 
 
-def lift_time_limits(driver: psycopg.Connection) -> None:
-    """Keep the server from ending this transaction because it takes long, or waits for a program of ours."""
-    driver.execute("SELECT set_config(name, '0', true) FROM pg_settings WHERE name = ANY(%s)", [TIME_LIMITS])
-
-
 def lock_out_writers(driver: psycopg.Connection, tables: Iterable[str]) -> None:
     """Let others only read these tables until the transaction ends. Raises LockTimeout."""
-    lock_tables(driver, list(tables), "SHARE ROW EXCLUSIVE", DEFAULT_WAIT)
+    lock_tables(driver, [_table(name) for name in tables], "SHARE ROW EXCLUSIVE", DEFAULT_WAIT)
 
 
-def _record_failure(watcher: psycopg.Connection, began: float, problem: BaseException) -> None:
+def _table(name: str) -> TableName:
+    return TableName(*name.replace('"', "").split("."))
+
+
+def _record_failure(watcher: MigrationLock, began: float, problem: BaseException) -> None:
     how = admin_log.failure(problem)
-    with suppress(psycopg.Error):
-        if how is not None and admin_log.may_write(watcher):
-            admin_log.record(watcher, _entry(watcher, began, **how))
+    with suppress(psycopg.Error, TutormaxError):
+        if how is not None and watcher.read(admin_log.may_write):
+            entry = watcher.read(lambda driver: _entry(driver, began, **how))
+            watcher.release_after(lambda driver: admin_log.record(driver, entry))
 
 
 def _entry(driver: psycopg.Connection, began: float, **how: Any) -> admin_log.Entry:

@@ -89,7 +89,8 @@ def back_up(losses: Mapping[str, int], *, skip: bool, driver: "psycopg.Connectio
         return
     from tutormax_cli.backup.dump import dump, free_name
     from tutormax_cli.backup.tables import OURS, existing
-    from tutormax_cli.backup.transaction import lift_time_limits, lock_out_writers
+    from tutormax_cli.backup.transaction import lock_out_writers
+    from tutormax_cli.database.time_limits import lift_time_limits
     from tutormax_cli.reports.render.cells import shown
     from tutormax_cli.reports.report import Column, Kind
 

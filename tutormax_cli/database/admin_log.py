@@ -171,8 +171,8 @@ def failure(problem: BaseException) -> dict[str, Any] | None:
     cause = _driver_error(problem)
     told = problem if cause is None or hasattr(problem, "exit_code") else explain(cause)
     code = int(getattr(told, "exit_code", TutormaxError.exit_code))
-    if code in (0, ConnectionFailed.exit_code):
-        return None
+    if code in (0, ConnectionFailed.exit_code) or isinstance(cause, psycopg.errors.SerializationFailure):
+        return None  # what was read had changed: it is done again
     return {"outcome": Outcome.FAILED, "exit_code": code, "sqlstate": cause.sqlstate if cause else None}
 
 

@@ -7,7 +7,14 @@ from pathlib import Path
 
 from alembic import command
 from tutormax_cli.database.connection import connect
-from tutormax_cli.database.migrations import alembic_config, alembic_errors, drift, migrating_connection, state
+from tutormax_cli.database.migrations import (
+    alembic_config,
+    alembic_errors,
+    drift,
+    migrating_connection,
+    schema_path,
+    state,
+)
 from tutormax_cli.database.queries import count_rows
 from tutormax_cli.database.revisions import SchemaState, require_head, schema_state, script_folder
 from tutormax_cli.errors import TutormaxError, UsageError
@@ -21,7 +28,8 @@ def sql_script(settings: Settings, target: str = "head") -> str:
     at = state(settings)
     if at.newer_than_program:
         require_head(at)
-    return _offline(command.upgrade, at.current or "base", target)
+    script = _offline(command.upgrade, at.current or "base", target)
+    return f"SET search_path = {schema_path(settings.schema)};\n\n{script}" if script else ""
 
 
 def rows_lost(settings: Settings, target: str) -> dict[str, int]:

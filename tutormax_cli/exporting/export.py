@@ -10,10 +10,13 @@ import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from tutormax_cli.database.copy.load import TIME_LIMITS
+from tutormax_cli.database.copy import lock_tables
 from tutormax_cli.database.copy.wire import driver_of
+from tutormax_cli.database.driver import schema_of
 from tutormax_cli.database.models import Base
-from tutormax_cli.exporting.sources import Source, quoted, table_source
+from tutormax_cli.database.names import own_table
+from tutormax_cli.database.time_limits import lift_time_limits
+from tutormax_cli.exporting.sources import Source, table_source
 from tutormax_cli.exporting.streams import write_rows
 from tutormax_cli.exporting.targets import whole_file, whole_folder
 from tutormax_cli.files.compression import Compression, compressed, open_write
@@ -62,34 +65,26 @@ def snapshot(session: Session, tables: Sequence[str] = TABLES) -> Connection:
     )
     driver = driver_of(connection)
     # Before the first look at any row: TRUNCATE would empty a table even for those who look at an older moment.
-    driver.execute(f"SET LOCAL lock_timeout = '{LOCK_PATIENCE}s'".encode())
-    driver.execute(f"LOCK TABLE {', '.join(map(quoted, tables))} IN ACCESS SHARE MODE".encode())
-    driver.execute(_PREPARE, [[*TIME_LIMITS, *_SESSION], [*("0" for _ in TIME_LIMITS), *_SESSION.values()]])
+    lock_tables(driver, [own_table(driver, name) for name in tables], "ACCESS SHARE", LOCK_PATIENCE)
+    lift_time_limits(driver)
+    driver.execute("SET LOCAL extra_float_digits = 1; SET LOCAL work_mem = '64MB'")
     return connection
-
-
-_SESSION = {"extra_float_digits": "1", "work_mem": "64MB"}
-"""A float is written in the fewest digits that give it again, and rows are sorted in fewer passes."""
-
-_PREPARE = """
-    SELECT set_config(name, value, true)
-    FROM unnest(%s::text[], %s::text[]) AS wanted (name, value) JOIN pg_settings USING (name)
-"""
-"""Those that this version of PostgreSQL knows."""
 
 
 def table_sources(connection: Connection, tables: Sequence[str] = TABLES) -> list[Source]:
     """Give the sources of these tables."""
-    bytewise = _compares_bytewise(driver_of(connection))
-    return [table_source(Base.metadata.tables[name], bytewise=bytewise) for name in tables]
+    driver = driver_of(connection)
+    bytewise = _compares_bytewise(driver)
+    return [table_source(Base.metadata.tables[name], schema_of(driver), bytewise=bytewise) for name in tables]
 
 
 def estimated_rows(connection: Connection, sources: Sequence[Source]) -> dict[str, int | None]:
     """Estimate how many rows the tables have, from PostgreSQL's statistics; None where it has none."""
-    known = driver_of(connection).execute(
-        "SELECT name, reltuples FROM unnest(%s::text[]) AS name JOIN pg_class ON oid = to_regclass(quote_ident(name))"
-        " WHERE reltuples > 0",
-        [[source.name for source in sources]],
+    driver = driver_of(connection)
+    known = driver.execute(
+        "SELECT c.relname, c.reltuples FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = %s AND c.relname = ANY (%s) AND c.reltuples > 0",
+        [schema_of(driver), [source.name for source in sources]],
     )
     rows = {name: round(tuples) for name, tuples in known}
     return {source.name: rows.get(source.name) for source in sources}

@@ -11,5 +11,5 @@ SELECT current_user, current_setting('is_superuser') = 'on',
                   WHERE n.nspname = 'tutormax_admin' AND log.relname = 'log'), false),
        quote_ident(min(s.nspname) FILTER (WHERE has_schema_privilege('public', s.oid, 'CREATE')))
   FROM unnest(%(tables)s::text[]) AS ours (name)
-  LEFT JOIN pg_class AS c ON c.oid = to_regclass(quote_ident(ours.name))
-  LEFT JOIN pg_namespace AS s ON s.oid = c.relnamespace
+  LEFT JOIN pg_namespace AS s ON s.nspname = %(schema)s
+  LEFT JOIN pg_class AS c ON c.relnamespace = s.oid AND c.relname = ours.name
