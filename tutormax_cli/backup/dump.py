@@ -19,10 +19,11 @@ from tutormax_cli.backup.contents import Contents, list_sequences, list_tables, 
 from tutormax_cli.backup.programs import failure, start
 from tutormax_cli.backup.progress import Listener, Stage, silent
 from tutormax_cli.backup.seal import new_seal, seal
-from tutormax_cli.backup.tables import OURS, count_rows, existing, for_people, people_call
+from tutormax_cli.backup.tables import OURS, count_rows, display_counts, existing
 from tutormax_cli.database.clients import client_environment, client_program
 from tutormax_cli.database.connection import connect
 from tutormax_cli.database.driver import schema_of
+from tutormax_cli.database.names import TableName
 from tutormax_cli.database.revisions import schema_state
 from tutormax_cli.database.time_limits import lift_time_limits
 from tutormax_cli.errors import SchemaNotReady, TutormaxError, UsageError
@@ -67,13 +68,13 @@ def dump(
             raise SchemaNotReady("the database has no TutorMax schema to dump", "create it: tutormax init")
         tables = existing(driver)
         with _written_whole(path, replace) as unfinished:
-            options = [f"--table={table}" for table in tables] if ours_alone else []
+            options = [f"--table={table.sql.as_string()}" for table in tables] if ours_alone else []
             _run_pg_dump(settings, driver, unfinished, options, listener)
             seal(unfinished, new_seal(driver, revision, _contents(driver, ours_alone, listener)))
             archive = read_archive(settings, unfinished, listener)
             _check(driver, archive, tables)
             size = unfinished.stat().st_size
-    return Dumped(path, size, for_people(archive.rows), archive.revision, monotonic() - began)
+    return Dumped(path, size, display_counts(archive.rows, settings.schema), archive.revision, monotonic() - began)
 
 
 def free_name(folder: Path, dbname: str, at: datetime) -> Path:
@@ -160,7 +161,7 @@ class _Said:
             text = line.decode("utf-8", "replace").rstrip()
             table = _TABLE.search(text)
             if table:
-                self.doing = people_call(table["name"])
+                self.doing = table["name"].removeprefix("public.")
             else:
                 self.lines.append(text)
 
@@ -175,10 +176,10 @@ def _contents(driver: psycopg.Connection, ours_alone: bool, listener: Listener) 
     return read_contents(driver, ours, sequences=sequences, large_objects=(), listener=listener)
 
 
-def _check(driver: psycopg.Connection, archive: Archive, tables: Sequence[str]) -> None:
+def _check(driver: psycopg.Connection, archive: Archive, tables: Sequence[TableName]) -> None:
     """Compare the rows in the archive with those that its snapshot of the database holds. Raises TutormaxError."""
     held = count_rows(driver, list(archive.rows))
-    wrong = [people_call(name) for name in tables if name not in archive.rows]
-    wrong += [people_call(name) for name, rows in archive.rows.items() if rows != held[name]]
+    wrong = [name.display for name in tables if name not in archive.rows]
+    wrong += [name.display for name, rows in archive.rows.items() if rows != held[name]]
     if wrong:
         raise TutormaxError(f"the dump doesn't hold all rows of {', '.join(wrong)}; it was thrown away", "try again")

@@ -1,7 +1,7 @@
 """The table of contents of an archive in pg_dump's custom format, read from the file itself.
 
 `pg_restore --list` prints the same entries, but replaces line breaks in names by blanks, separates fields by blanks
-and omits statements. Here every name is exact. The format is that of pg_dump 9.0 (1.12) to 18 (1.16): numbers are a
+and omits statements. Here every name is exact. The format is that of pg_dump 10.3 (1.13) to 18 (1.16): numbers are a
 sign byte and `int_size` bytes, lowest first; texts are a length (-1 for NULL) and bytes.
 """
 
@@ -16,12 +16,22 @@ from typing import BinaryIO
 from tutormax_cli.errors import TutormaxError, UsageError
 
 MAGIC = b"PGDMP"
-OLDEST, NEWEST = 12, 16
-"""The minor versions of the format 1.x that are read here; nothing else has been written since 2010."""
+OLDEST, NEWEST = 13, 16
+"""The minor versions of the format 1.x that are read here. Names in older archives name no schema."""
 
 _CUSTOM = 1
 _WITH_ACCESS_METHOD, _WITH_ALGORITHM, _WITH_RELATION_KIND = 14, 15, 16
 """The minor versions that added a table's access method, the compression's name, and the kind of relation."""
+
+
+class Compression(enum.IntEnum):
+    """How the rows in an archive are compressed, by the number in its header."""
+
+    NONE = 0
+    GZIP = 1
+    LZ4 = 2
+    ZSTD = 3
+
 
 _DATED_PARTS = 7
 """Seconds, minutes, hours, day, month (from 0), year (from 1900), whether daylight saving time applied."""
@@ -71,14 +81,21 @@ class TableOfContents:
     """
 
     version: int
+    compression: Compression
     made_at: datetime
     database: str
     server_version: str
     pg_dump_version: str
     encoding: str
     standard_strings: bool
-    search_path_set: bool
     entries: tuple[Entry, ...]
+
+    def decode(self, statement: bytes) -> str:
+        """Return a statement of the archive as text. Raises TutormaxError if it is not in the archive's encoding."""
+        try:
+            return statement.decode(_codec(self.encoding))
+        except UnicodeDecodeError:
+            raise TutormaxError(f"the archive holds text that is not {self.encoding}", "use another archive") from None
 
 
 def read_table_of_contents(path: Path) -> TableOfContents:
@@ -166,20 +183,20 @@ def _read(file: BinaryIO, path: Path) -> TableOfContents:
         raise _DamagedError("it has numbers of an impossible size")
     if form != _CUSTOM:
         raise UsageError(f"{path} is not in pg_dump's custom format", "name a file that tutormax dump wrote")
-    reader.byte() if version >= _WITH_ALGORITHM else reader.integer()
+    compression = _read_compression(reader, version)
     made_at = _read_time(reader)
     database, server, program = reader.text() or b"", reader.plain(), reader.plain()
     raw = list(_read_entries(reader, version))
     encoding = _encoding(raw)
     return TableOfContents(
         version=version,
+        compression=compression,
         made_at=made_at,
         database=database.decode("utf-8", "replace"),
         server_version=server,
         pg_dump_version=program,
         encoding=encoding,
         standard_strings=not any(b"'off'" in each.definition for each in raw if each.kind == "STDSTRINGS"),
-        search_path_set=any(each.kind == "SEARCHPATH" for each in raw),
         entries=tuple(_placed(_decoded(raw, encoding))),
     )
 
@@ -199,10 +216,19 @@ def _read_version(reader: _Reader, path: Path) -> int:
         )
     if (major, minor) < (1, OLDEST):
         raise UsageError(
-            f"{path} was written by a pg_dump older than 9.0 (format {major}.{minor})",
+            f"{path} was written by a pg_dump older than 10.3 (format {major}.{minor})",
             "dump the database again with a newer pg_dump",
         )
     return minor
+
+
+def _read_compression(reader: _Reader, version: int) -> Compression:
+    if version < _WITH_ALGORITHM:  # zlib's level
+        return Compression.GZIP if reader.integer() else Compression.NONE
+    try:
+        return Compression(reader.byte())
+    except ValueError:
+        raise _DamagedError("it is compressed in an unknown way") from None
 
 
 def _read_time(reader: _Reader) -> datetime:
