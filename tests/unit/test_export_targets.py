@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tutormax_cli.errors import TutormaxError, UsageError
-from tutormax_cli.exporting.targets import whole_file, whole_folder
+from tutormax_cli.exporting.targets import exported_folder
 
 TABLES = ("tutors", "sessions")
 
 
 def fill(folder: Path, names: tuple[str, ...], *, force: bool = False) -> None:
-    with whole_folder(folder, TABLES, force=force) as staging:
+    with exported_folder(folder, TABLES, force=force) as staging:
         for name in names:
             (staging / name).write_text("new")
 
@@ -23,38 +23,16 @@ def contents(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in folder.iterdir()}
 
 
-def test_a_file_is_replaced_with_its_mode_through_a_link(tmp_path: Path) -> None:
-    (tmp_path / "real.csv").write_text("old")
-    (tmp_path / "real.csv").chmod(0o640)
-    (tmp_path / "link.csv").symlink_to("real.csv")
-    with whole_file(tmp_path / "link.csv") as place:
-        place.write_text("new")
-        assert (tmp_path / "real.csv").read_text() == "old"
-    assert (tmp_path / "link.csv").is_symlink() and (tmp_path / "real.csv").read_text() == "new"
-    assert (tmp_path / "real.csv").stat().st_mode & 0o777 == 0o640
-    assert len(os.listdir(tmp_path)) == 2
-
-
-def test_an_interrupted_file_leaves_the_old_one(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("old")
-    with pytest.raises(KeyboardInterrupt), whole_file(tmp_path / "a.csv") as place:
-        place.write_text("half")
-        raise KeyboardInterrupt
-    assert contents(tmp_path) == {"a.csv": "old"}
-
-
 def test_what_the_system_refuses_is_said_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="it is a folder"), whole_file(tmp_path):
-        pass
-    with pytest.raises(TutormaxError, match="No such file"), whole_file(tmp_path / "no" / "a.csv") as place:
-        place.write_text("")
+    with pytest.raises(TutormaxError, match="No such file"):
+        fill(tmp_path / "no" / "out", ())
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="it is no folder"):
         fill(tmp_path / "file", ())
 
 
 def test_a_new_folder_appears_at_once(tmp_path: Path) -> None:
-    with whole_folder(tmp_path / "out", TABLES, force=False) as staging:
+    with exported_folder(tmp_path / "out", TABLES, force=False) as staging:
         (staging / "tutors.csv").write_text("new")
         assert not (tmp_path / "out").exists()
     assert contents(tmp_path / "out") == {"tutors.csv": "new"}
@@ -64,7 +42,7 @@ def test_a_new_folder_appears_at_once(tmp_path: Path) -> None:
 def test_an_interrupted_folder_leaves_all_as_it_was(tmp_path: Path) -> None:
     fill(tmp_path / "old", ("tutors.csv",))
     for folder in (tmp_path / "old", tmp_path / "out"):
-        with pytest.raises(KeyboardInterrupt), whole_folder(folder, TABLES, force=False) as staging:
+        with pytest.raises(KeyboardInterrupt), exported_folder(folder, TABLES, force=False) as staging:
             (staging / "sessions.csv").write_text("half")
             raise KeyboardInterrupt
     assert contents(tmp_path / "old") == {"tutors.csv": "new"}
@@ -92,11 +70,11 @@ def test_other_things_are_refused_and_with_force_left_alone(tmp_path: Path) -> N
 def test_what_a_killed_export_left_is_cleared_away(tmp_path: Path) -> None:
     fill(tmp_path / "out", ("tutors.csv",))
     kill_midway = (
-        "import os, sys; from pathlib import Path; from tutormax_cli.exporting.targets import whole_folder\n"
-        "with whole_folder(Path(sys.argv[1]), ('tutors',), force=False) as staging:\n"
+        "import os, sys; from pathlib import Path; from tutormax_cli.exporting.targets import exported_folder\n"
+        "with exported_folder(Path(sys.argv[1]), ('tutors',), force=False) as staging:\n"
         "    (staging / 'tutors.csv').write_text('half'); os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", kill_midway, str(tmp_path / "out")]).returncode == 9
-    assert len(os.listdir(tmp_path / "out")) == 2
+    assert len(os.listdir(tmp_path / "out")) == 3
     fill(tmp_path / "out", ("tutors.csv",))
     assert contents(tmp_path / "out") == {"tutors.csv": "new"}

@@ -15,12 +15,15 @@ from typing import IO
 import psycopg
 
 from tutormax_cli.backup.archive import Archive, read_archive
+from tutormax_cli.backup.contents import Contents, list_sequences, list_tables, read_contents
 from tutormax_cli.backup.programs import failure, start
 from tutormax_cli.backup.progress import Listener, Stage, silent
-from tutormax_cli.backup.seal import seal
-from tutormax_cli.backup.tables import count_rows, existing, for_people, people_call
+from tutormax_cli.backup.seal import new_seal, seal
+from tutormax_cli.backup.tables import OURS, count_rows, display_counts, existing
 from tutormax_cli.database.clients import client_environment, client_program
 from tutormax_cli.database.connection import connect
+from tutormax_cli.database.driver import schema_of
+from tutormax_cli.database.names import TableName
 from tutormax_cli.database.revisions import schema_state
 from tutormax_cli.database.time_limits import lift_time_limits
 from tutormax_cli.errors import SchemaNotReady, TutormaxError, UsageError
@@ -60,17 +63,18 @@ def dump(
     with connect(settings) as driver:
         driver.isolation_level, driver.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
         lift_time_limits(driver)
-        if schema_state(driver).current is None:
+        revision = schema_state(driver).current
+        if revision is None:
             raise SchemaNotReady("the database has no TutorMax schema to dump", "create it: tutormax init")
         tables = existing(driver)
         with _written_whole(path, replace) as unfinished:
-            options = [f"--table={table}" for table in tables] if ours_alone else []
+            options = [f"--table={table.sql.as_string()}" for table in tables] if ours_alone else []
             _run_pg_dump(settings, driver, unfinished, options, listener)
-            seal(unfinished)
+            seal(unfinished, new_seal(driver, revision, _contents(driver, ours_alone, listener)))
             archive = read_archive(settings, unfinished, listener)
             _check(driver, archive, tables)
             size = unfinished.stat().st_size
-    return Dumped(path, size, for_people(archive.rows), archive.revision, monotonic() - began)
+    return Dumped(path, size, display_counts(archive.rows, settings.schema), archive.revision, monotonic() - began)
 
 
 def free_name(folder: Path, dbname: str, at: datetime) -> Path:
@@ -157,15 +161,25 @@ class _Said:
             text = line.decode("utf-8", "replace").rstrip()
             table = _TABLE.search(text)
             if table:
-                self.doing = people_call(table["name"])
+                self.doing = table["name"].removeprefix("public.")
             else:
                 self.lines.append(text)
 
 
-def _check(driver: psycopg.Connection, archive: Archive, tables: Sequence[str]) -> None:
+def _contents(driver: psycopg.Connection, ours_alone: bool, listener: Listener) -> Contents:
+    """Return the contents of what pg_dump writes."""
+    tables = list_tables(driver)
+    if not ours_alone:
+        return read_contents(driver, tables, listener=listener)
+    ours = [table for table in tables if table.schema == schema_of(driver) and table.name in OURS]
+    sequences = list_sequences(driver, ours)
+    return read_contents(driver, ours, sequences=sequences, large_objects=(), listener=listener)
+
+
+def _check(driver: psycopg.Connection, archive: Archive, tables: Sequence[TableName]) -> None:
     """Compare the rows in the archive with those that its snapshot of the database holds. Raises TutormaxError."""
     held = count_rows(driver, list(archive.rows))
-    wrong = [people_call(name) for name in tables if name not in archive.rows]
-    wrong += [people_call(name) for name, rows in archive.rows.items() if rows != held[name]]
+    wrong = [name.display for name in tables if name not in archive.rows]
+    wrong += [name.display for name, rows in archive.rows.items() if rows != held[name]]
     if wrong:
         raise TutormaxError(f"the dump doesn't hold all rows of {', '.join(wrong)}; it was thrown away", "try again")

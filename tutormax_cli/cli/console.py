@@ -1,14 +1,11 @@
 """Two consoles: results go to stdout, everything else to stderr. Files and progress bars too."""
 
-import os
 import sys
-from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tutormax_cli.cli.invocation import current
-from tutormax_cli.errors import TutormaxError, UsageError
 from tutormax_cli.reports.render import Format, cells, render
 from tutormax_cli.reports.report import Report
 
@@ -93,7 +90,7 @@ def progress() -> "Progress":
 
 
 def emit(report: Report, format: Format, output: Path | None) -> None:
-    """Write a report to stdout or, whole or not at all, to a file."""
+    """Write a report to stdout or to a file, completely or not at all."""
     if output is not None and str(output) != "-":
         write_file(output, render(report, format))
         say(f"written to {output}")
@@ -105,23 +102,7 @@ def emit(report: Report, format: Format, output: Path | None) -> None:
 
 
 def write_file(path: Path, text: str) -> None:
-    """Write a whole file or nothing. Raises TutormaxError where it can't be written."""
-    if path.is_dir():
-        raise UsageError(f"can't write {path}: it is a folder", "name a file: -o FILE")
-    path = path.resolve()  # the file behind a link is replaced, not the link
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        if path.exists() and not path.is_file():  # /dev/stdout, a pipe: nothing to replace
-            path.write_text(text, encoding="utf-8")
-            return
-        with temporary.open("x", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            temporary.chmod(path.stat().st_mode & 0o777)
-        temporary.replace(path)
-    except OSError as problem:
-        with suppress(OSError):
-            temporary.unlink()
-        raise TutormaxError(f"can't write {path}: {problem.strerror}", "name another file: -o FILE") from None
+    """Write a complete report file or nothing. Raises TutormaxError if it can't be written."""
+    from tutormax_cli.files.whole import write_whole
+
+    write_whole(path, text, private=False)

@@ -17,6 +17,7 @@ from tutormax_cli.errors import TutormaxError, UsageError
 if TYPE_CHECKING:
     import psycopg
 
+    from tutormax_cli.database.losses import Losses
     from tutormax_cli.settings import Settings
 
 NoBackupOption = Annotated[bool, typer.Option("--no-backup", help="Don't make a backup of what is lost first.")]
@@ -67,15 +68,15 @@ def _ask(dbname: str, danger: str | None, yes: bool) -> None:
         raise TutormaxError("not confirmed; nothing was changed")
 
 
-def back_up_held(held: Mapping[str, int], *, confirmed: Mapping[str, int], skip: bool) -> None:
-    """Back up what is `held` now that nobody else can write; more may have come since the loss was `confirmed`.
+def back_up_held(held: "Losses", *, confirmed: "Losses", skip: bool) -> None:
+    """Back up the rows to be deleted, counted now that nobody else can write.
 
-    Raises TutormaxError where it was said that nothing would be lost, and where there is no backup.
+    Raises TutormaxError if they are more or others than those that were confirmed, and if there is no backup.
     """
-    if any(held.values()) and not any(confirmed.values()):
-        rows = ", ".join(f"{count:,} {table}" for table, count in held.items() if count)
-        raise TutormaxError(f"rows have come in the meantime: {rows}; nothing was changed", "try again")
-    back_up(held, skip=skip)
+    from tutormax_cli.database.losses import refuse_other_losses
+
+    refuse_other_losses(confirmed, held)
+    back_up(held.counts, skip=skip)
 
 
 def back_up(losses: Mapping[str, int], *, skip: bool, driver: "psycopg.Connection | None" = None) -> None:
@@ -88,7 +89,7 @@ def back_up(losses: Mapping[str, int], *, skip: bool, driver: "psycopg.Connectio
     if skip or not any(losses.values()):
         return
     from tutormax_cli.backup.dump import dump, free_name
-    from tutormax_cli.backup.tables import OURS, existing
+    from tutormax_cli.backup.tables import OURS, existing, own_tables
     from tutormax_cli.backup.transaction import lock_out_writers
     from tutormax_cli.database.time_limits import lift_time_limits
     from tutormax_cli.reports.render.cells import shown
@@ -96,6 +97,7 @@ def back_up(losses: Mapping[str, int], *, skip: bool, driver: "psycopg.Connectio
 
     chosen = settings()
     folder = chosen.home / "backups"
+    ours = {*OURS, *(table.display for table in own_tables(chosen.schema))}
     say(f"backing up {sum(losses.values()):,} rows first (--no-backup goes without)")
     try:
         if driver is not None:
@@ -103,7 +105,7 @@ def back_up(losses: Mapping[str, int], *, skip: bool, driver: "psycopg.Connectio
             lock_out_writers(driver, existing(driver))
         path = free_name(_private(folder), chosen.dbname, datetime.now(UTC))
         with backup_progress() as listener:
-            made = dump(chosen, path, ours_alone=set(losses) <= set(OURS), replace=False, listener=listener)
+            made = dump(chosen, path, ours_alone=set(losses) <= ours, replace=False, listener=listener)
     except TutormaxError as problem:
         raise type(problem)(
             f"no backup, so nothing was changed: {problem.message}", "to go on without one, add --no-backup"

@@ -21,7 +21,7 @@ from alembic.migration import MigrationContext
 from alembic.operations.ops import OpContainer
 from alembic.util import CommandError
 from psycopg import sql
-from sqlalchemy import Connection, create_engine, event, pool
+from sqlalchemy import Connection, Engine, create_engine, event, pool
 from sqlalchemy.exc import DBAPIError, SAWarning
 
 from alembic import command
@@ -274,7 +274,61 @@ def migrating_connection(settings: Settings) -> Iterator[Connection]:
     run in their place is refused at each transaction's start (TutorMaxError). The transactions work as the role that
     owns the database and the schema in it, if ours is a member of that, so that what a revision creates belongs to it.
     """
-    engine = create_engine(
+    engine = _migrating_engine(settings)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        driver = driver_connection(connection)
+        with _safe_path(driver):
+            driver.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}".encode())
+            _become_owner(driver)
+
+    with engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def open_transaction(settings: Settings) -> Iterator[Connection]:
+    """Open a transaction in which `upgrade_within` can run revisions beside other statements; commit at its end.
+
+    Other statements see pg_catalog alone, as on all our connections.
+    """
+    with _migrating_engine(settings).connect() as connection, connection.begin():
+        driver_connection(connection).execute(f"SET LOCAL search_path = {SAFE_PATH}".encode())
+        yield connection
+
+
+def revisions_commit() -> bool:
+    """Return whether a revision has statements that can't run within a transaction, such as CREATE INDEX CONCURRENTLY.
+
+    Alembic's autocommit_block() is the way to write these, and would commit what came before it.
+    """
+    scripts = (script_folder() / "versions").glob("*.py")
+    return any("autocommit_block" in script.read_text("utf-8") for script in scripts)
+
+
+def upgrade_within(connection: Connection) -> None:
+    """Run all pending revisions in the connection's transaction (see `open_transaction`), which stays open.
+
+    It needs the migration lock and, if others use them, locks on the tables that the revisions change. Raises what
+    `upgrade` does, and LockTimeout after the transaction's own lock_timeout.
+    """
+    driver = driver_connection(connection)
+    role = driver.execute("SELECT current_setting('role')").fetchone()
+    create_schema(driver)
+    _become_owner(driver)
+    driver.execute(f"SET LOCAL search_path = {schema_path(schema_of(driver))}".encode())
+    config = alembic_config()
+    config.attributes.update(connection=connection, listener=Listener(), held={})
+    with alembic_errors():
+        command.upgrade(config, "head")
+    driver.execute("SELECT pg_catalog.set_config('role', %s, true)", role)
+    driver.execute(f"SET LOCAL search_path = {SAFE_PATH}".encode())
+
+
+def _migrating_engine(settings: Settings) -> Engine:
+    """Return an engine whose transactions see the schema of TutorMax's tables, for Alembic to find them in it."""
+    return create_engine(
         DIALECT,
         creator=lambda: connect(settings, path=schema_path(settings.schema)),
         poolclass=pool.NullPool,
@@ -282,31 +336,30 @@ def migrating_connection(settings: Settings) -> Iterator[Connection]:
         use_native_hstore=False,
     )
 
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        driver = driver_connection(connection)
-        with _safe_path(driver):
-            driver.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}".encode())
-            refuse_look_alikes(driver)
-            driver.execute(_AS_OWNER, [schema_of(driver), VERSION_TABLE])
 
-    with engine.connect() as connection:
-        yield connection
+def _become_owner(driver: psycopg.Connection) -> None:
+    """Work as the owner of the database and our tables until the transaction ends. Raises TutormaxError."""
+    refuse_look_alikes(driver)
+    driver.execute(_AS_OWNER, [schema_of(driver), VERSION_TABLE])
 
 
 def _create_schema(settings: Settings) -> None:
-    """Create the schema of TutorMax's tables if it is missing. Raises TutormaxError for a role that may not."""
     with connect(settings) as connection:
-        known = "SELECT 1 FROM pg_namespace WHERE nspname = %s"
-        if connection.execute(known, [settings.schema]).fetchone():
-            return
-        try:
-            connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(settings.schema)))
-        except psycopg.errors.InsufficientPrivilege:
-            raise TutormaxError(
-                f"schema {settings.schema} doesn't exist, and this role may not create it",
-                f"ask an administrator for: CREATE SCHEMA {quoted(settings.schema)}",
-            ) from None
+        create_schema(connection)
+
+
+def create_schema(driver: psycopg.Connection) -> None:
+    """Create the schema of TutorMax's tables if it is missing. Raises TutormaxError for a role that may not."""
+    schema = schema_of(driver)
+    if driver.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [schema]).fetchone():
+        return
+    try:
+        driver.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+    except psycopg.errors.InsufficientPrivilege:
+        raise TutormaxError(
+            f"schema {schema} doesn't exist, and this role may not create it",
+            f"ask an administrator for: CREATE SCHEMA {quoted(schema)}",
+        ) from None
 
 
 def _run(

@@ -18,9 +18,10 @@ from tutormax_cli.database.names import own_table
 from tutormax_cli.database.time_limits import lift_time_limits
 from tutormax_cli.exporting.sources import Source, table_source
 from tutormax_cli.exporting.streams import write_rows
-from tutormax_cli.exporting.targets import whole_file, whole_folder
+from tutormax_cli.exporting.targets import exported_folder
 from tutormax_cli.files.compression import Compression, compressed, open_write
 from tutormax_cli.files.formats import FileFormat
+from tutormax_cli.files.whole import whole_file
 
 TABLES = tuple(Base.metadata.tables)
 """The tables that can be exported, those that others refer to first."""
@@ -102,14 +103,15 @@ def export_stream(
 def export_file(
     connection: Connection, source: Source, form: Form, path: Path, listener: Listener = lambda name, rows: None
 ) -> Exported:
-    """Write a source to a file, whole or not at all; one that exists is replaced.
+    """Write a source to a complete file that only its owner can read, or none; an existing file is replaced.
 
-    Raises UsageError where Parquet lacks pyarrow or the path is a folder, TutormaxError where it can't be written.
+    Raises UsageError where Parquet lacks pyarrow or the path is a folder, LockTimeout if another process is writing it,
+    TutormaxError where it can't be written.
     """
-    with whole_file(path) as place:
-        with open_write(place, form.compression) as sink:
+    with whole_file(path, private=True) as unfinished:
+        with open_write(unfinished.path, form.compression) as sink:
             rows = write_rows(connection, source, form.format, sink, partial(listener, source.name))
-        size = place.stat().st_size
+        size = unfinished.path.stat().st_size
     return Exported(source.name, path, rows, size)
 
 
@@ -128,7 +130,7 @@ def export_folder(
     are such things and `force` isn't given, and what `export_file` raises.
     """
     done = []
-    with whole_folder(folder, TABLES, force=force) as staging:
+    with exported_folder(folder, TABLES, force=force) as staging:
         for source in sources:
             written = export_file(connection, source, form, staging / form.file_name(source), listener)
             done.append(replace(written, path=folder / form.file_name(source)))

@@ -4,17 +4,17 @@ import hashlib
 import os
 import secrets
 import stat
-import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tutormax_cli.errors import UsageError
+from tutormax_cli.files.whole import TargetExists, write_whole
 
 FILE_NAME = "pseudonym.key"
 _KEY_BYTES = 32
 _SHORTEST_KEY = 16
 _LONGEST_FILE = 1 << 16
+_HINT = "name a key file: --key-file FILE, or another folder in TUTORMAX_HOME"
 _BLOCK = 64
 """Bytes of the block that SHA-256 works on, to which HMAC (RFC 2104) pads its key."""
 
@@ -73,25 +73,15 @@ def own_key(home: Path) -> PseudonymKey:
         home.mkdir(mode=0o700 if os.geteuid() else 0o755, parents=True, exist_ok=True)
         new = _keep(secrets.token_hex(_KEY_BYTES).encode(), path)
     except OSError as problem:
-        raise UsageError(
-            f"can't keep a key in {problem.filename or home}: {problem.strerror}",
-            "name a key file: --key-file FILE, or another folder in TUTORMAX_HOME",
-        ) from None
+        raise UsageError(f"can't keep a key in {problem.filename or home}: {problem.strerror}", _HINT) from None
     key = read_key(path)
     return PseudonymKey(key.secret, path, new)
 
 
 def _keep(secret: bytes, path: Path) -> bool:
-    """Write a key file, whole or not at all, unless another process was quicker; tell whether it is ours."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # readable by its owner alone
+    """Write a key file unless another process was quicker; return whether it is ours."""
     try:
-        with open(handle, "wb") as file:
-            file.write(secret + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            os.link(temporary, path)
-            return True
+        write_whole(path, secret.decode() + "\n", private=True, replace=False, hint=_HINT)
+    except TargetExists:
         return False
-    finally:
-        os.unlink(temporary)
+    return True

@@ -1,19 +1,20 @@
 """The rows that were refused, as CSV to mend and import again: as they stood in the file, and what is wrong."""
 
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 
-from tutormax_cli.errors import TutormaxError, UsageError
+from tutormax_cli.errors import UsageError
+from tutormax_cli.files.whole import whole_file, whole_folder
 from tutormax_cli.importing.layout import REJECT_COLUMNS
 from tutormax_cli.importing.staging import FAULTS
 
 if TYPE_CHECKING:
     from tutormax_cli.importing.load import Work
+
+_HINT = "free some space, or name another file: --rejects FILE"
 
 
 def check_target(path: Path, tables: Sequence[str]) -> None:
@@ -30,39 +31,38 @@ def check_target(path: Path, tables: Sequence[str]) -> None:
 
 
 def write_rejects(driver: psycopg.Connection, works: "Sequence[Work]", path: Path) -> None:
-    """Write the refused rows of one table to a file, those of several to files in a folder. Raises TutormaxError."""
-    tables = list(dict.fromkeys(work.table.name for work in works))
+    """Write the refused rows of one table to a file, those of several tables to files in a folder.
+
+    They appear completely or not at all, and only their owner can read them; a table without refused rows gets no
+    file. Raises TutormaxError, LockTimeout if another process is writing them.
+    """
     driver.execute(f"CREATE INDEX ON {FAULTS} (target, file, line)".encode())
-    try:
-        if len(tables) > 1:
-            path.mkdir()
-        for table in tables:
-            target = path / f"{table}.csv" if len(tables) > 1 else path
-            _write(driver, [work for work in works if work.table.name == table], target)
-    except OSError as problem:
-        raise TutormaxError(f"can't write {path}: {problem.strerror}", "name another file: --rejects FILE") from None
+    tables = list(dict.fromkeys(work.table.name for work in works))
+    refused = [table for table in tables if _has_faults(driver, table)]
+    if len(tables) == 1 and refused:
+        _write(driver, works, path)
+    elif len(tables) > 1:
+        with whole_folder(path, hint=_HINT) as folder:
+            for table in refused:
+                _write(driver, [work for work in works if work.table.name == table], folder / f"{table}.csv")
+
+
+def _has_faults(driver: psycopg.Connection, table: str) -> bool:
+    query = f"SELECT 1 FROM {FAULTS} WHERE target = %s LIMIT 1"
+    return driver.execute(query.encode(), [table]).fetchone() is not None
 
 
 def _write(driver: psycopg.Connection, works: "Sequence[Work]", path: Path) -> None:
-    """Write one table's refused rows, whole or not at all; no file where there are none."""
-    row = driver.execute(f"SELECT 1 FROM {FAULTS} WHERE target = %s LIMIT 1".encode(), [works[0].table.name]).fetchone()
-    if row is None:
-        return
+    """Write one table's refused rows."""
     names = list(dict.fromkeys(name for work in works for name in work.source.names if name not in REJECT_COLUMNS))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("x", encoding="utf-8", newline="") as file:
-            file.write(_csv_line([*names, *REJECT_COLUMNS]))
-            for work in works:
-                for cells in _rejected(driver, work, names, several=len(works) > 1):
-                    file.write(_csv_line(cells))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
+    with (
+        whole_file(path, private=True, replace=False, hint=_HINT) as unfinished,
+        unfinished.path.open("w", encoding="utf-8", newline="") as file,
+    ):
+        file.write(_csv_line([*names, *REJECT_COLUMNS]))
+        for work in works:
+            for cells in _rejected(driver, work, names, several=len(works) > 1):
+                file.write(_csv_line(cells))
 
 
 def _rejected(
