@@ -17,7 +17,7 @@ from psycopg import sql
 from tests.conftest import Server
 from tests.support.connections import connect
 from tutormax_cli.database.environment import Environment, mark
-from tutormax_cli.reports.doctor import activity, data, machine, schema, server
+from tutormax_cli.reports.doctor import access, activity, data, machine, schema, server
 from tutormax_cli.reports.doctor.examine import CHECKS, Examination, examine
 from tutormax_cli.reports.doctor.findings import Check, Finding, Patient, State
 from tutormax_cli.settings import Settings
@@ -126,11 +126,36 @@ FAULTS: dict[str, tuple[Check, str, State, str, str]] = {
         "tutormax migrate stamp 20251107_0000, then tutormax migrate up",
     ),
     "a schema where everybody may create": (
-        server.rights,
+        access.rights_of_public,
         "GRANT CREATE ON SCHEMA public TO PUBLIC",
         State.WARNING,
-        "everybody may create functions in schema public",
+        "every role may create functions in schema public",
         "REVOKE CREATE ON SCHEMA public FROM PUBLIC;",
+    ),
+    "a function named like PostgreSQL's own": (
+        access.look_alikes,
+        "CREATE ROLE stranger_in_doctor; GRANT CREATE ON SCHEMA public TO stranger_in_doctor;"
+        "SET LOCAL ROLE stranger_in_doctor;"
+        "CREATE FUNCTION public.quote_ident(name) RETURNS text LANGUAGE sql AS $$ SELECT 'x' $$; RESET ROLE",
+        State.FAILED,
+        "function public.quote_ident(name) of role stranger_in_doctor",
+        "DROP FUNCTION public.quote_ident(name);",
+    ),
+    "a stranger's type in our schema": (
+        access.look_alikes,
+        "CREATE ROLE stranger_in_doctor; GRANT CREATE ON SCHEMA public TO stranger_in_doctor;"
+        "SET LOCAL ROLE stranger_in_doctor; CREATE DOMAIN public.mark AS int; RESET ROLE",
+        State.WARNING,
+        "migrations will refuse the schema while it holds type public.mark of role stranger_in_doctor",
+        "DROP DOMAIN public.mark;",
+    ),
+    "a trigger's function without a path": (
+        access.trigger_functions,
+        "CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;"
+        "CREATE TRIGGER noted BEFORE INSERT ON public.tutors FOR EACH ROW EXECUTE FUNCTION public.note()",
+        State.WARNING,
+        "public.note (trigger noted on tutors)",
+        "ALTER FUNCTION public.note() SET search_path = public, pg_temp;",
     ),
     "no admin log": (
         schema.admin_log,
@@ -205,6 +230,7 @@ def test_a_fault_is_found_with_what_mends_it(
 ) -> None:
     assert check(patient).state is State.OK
     patient.driver.execute(fault.encode())
+    patient.driver.execute("SET LOCAL search_path = pg_catalog, pg_temp")
     found = check(patient)
     assert (found.state, found.mend) == (state, mend)
     assert says in found.says

@@ -14,7 +14,7 @@ from tutormax_cli.database.connection import connect
 from tutormax_cli.database.environment import Environment, marked
 from tutormax_cli.database.failures import explain
 from tutormax_cli.errors import ConnectionFailed, TutormaxError
-from tutormax_cli.reports.doctor import activity, data, machine, schema, server
+from tutormax_cli.reports.doctor import access, activity, data, machine, schema, server
 from tutormax_cli.reports.doctor.findings import Check, Finding, Patient, State, failed, ok, warning
 from tutormax_cli.settings import Settings
 
@@ -27,6 +27,9 @@ CHECKS: dict[str, Check] = {
     "encryption": server.encryption,
     "clock": server.clock,
     "rights": server.rights,
+    "look-alikes": access.look_alikes,
+    "rights of PUBLIC": access.rights_of_public,
+    "trigger functions": access.trigger_functions,
     "extensions": server.extensions,
     "connections": server.connections,
     "schema": schema.revision,
