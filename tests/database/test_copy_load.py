@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Engine, func, select, text
 from sqlalchemy.orm import Session
 
 from tutormax_cli.columns import Coded, Columns
-from tutormax_cli.database.copy import bulk_load, load, locks
+from tutormax_cli.database import locks
+from tutormax_cli.database.copy import bulk_load, load
 from tutormax_cli.database.models import Base, Student, Tutor
 from tutormax_cli.database.names import TableName
 from tutormax_cli.errors import LockTimeout

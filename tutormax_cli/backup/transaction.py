@@ -12,9 +12,9 @@ from psycopg import sql
 from tutormax_cli.backup.tables import display_counts
 from tutormax_cli.database import admin_log
 from tutormax_cli.database.connection import connect
-from tutormax_cli.database.copy.locks import DEFAULT_WAIT, lock_tables
 from tutormax_cli.database.driver import schema_of
 from tutormax_cli.database.failures import explain
+from tutormax_cli.database.locks import DEFAULT_WAIT, lock_tables
 from tutormax_cli.database.migration_lock import MigrationLock, migration_lock
 from tutormax_cli.database.names import TableName, comma_separated
 from tutormax_cli.database.revisions import VERSION_TABLE, schema_state

@@ -19,8 +19,9 @@ from tutormax_cli.churn.panel import Floats, Ids, Panel, read_history
 from tutormax_cli.churn.training import TRAINING_WEEKS, train
 from tutormax_cli.churn.weekly import WEEK
 from tutormax_cli.columns import Coded, Column
-from tutormax_cli.database.copy import copy_in, lock_against_writers
+from tutormax_cli.database.copy import copy_in
 from tutormax_cli.database.enums import RiskLevel
+from tutormax_cli.database.locks import lock_against_writers
 from tutormax_cli.database.models import Base, ChurnPrediction
 
 _LEVELS = tuple(RiskLevel)

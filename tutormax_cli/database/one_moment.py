@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import psycopg
 from sqlalchemy.orm import Session as OrmSession
 
-from tutormax_cli.database.copy import lock_tables
 from tutormax_cli.database.driver import schema_of
 from tutormax_cli.database.engine import driver_connection
+from tutormax_cli.database.locks import lock_tables
 from tutormax_cli.database.names import TableName
 from tutormax_cli.database.revisions import SchemaState, schema_state
 from tutormax_cli.errors import LockTimeout

@@ -24,8 +24,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session as OrmSession
 
-from tutormax_cli.database.copy import lock_against_writers
 from tutormax_cli.database.enums import MetricWindow, PerformanceTier
+from tutormax_cli.database.locks import lock_against_writers
 from tutormax_cli.database.models import TutorPerformanceMetric
 from tutormax_cli.evaluation.days import utc_offsets
 from tutormax_cli.evaluation.metrics import METRICS, anyone_logs_in, metrics

@@ -10,9 +10,9 @@ import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from tutormax_cli.database.copy import lock_tables
 from tutormax_cli.database.copy.wire import driver_of
 from tutormax_cli.database.driver import schema_of
+from tutormax_cli.database.locks import lock_tables
 from tutormax_cli.database.models import Base
 from tutormax_cli.database.names import own_table
 from tutormax_cli.database.time_limits import lift_time_limits

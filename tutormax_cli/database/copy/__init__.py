@@ -4,7 +4,6 @@ from tutormax_cli.database.copy.ahead import made_ahead
 from tutormax_cli.database.copy.decoding import copy_out
 from tutormax_cli.database.copy.encoding import Encoded, copy_in, encode
 from tutormax_cli.database.copy.load import BulkLoad, bulk_load
-from tutormax_cli.database.copy.locks import lock_against_writers, lock_tables
 
 __all__ = [
     "BulkLoad",

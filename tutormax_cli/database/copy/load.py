@@ -14,9 +14,9 @@ from sqlalchemy import Connection, Table
 from tutormax_cli.columns import Columns
 from tutormax_cli.database.copy.definitions import Definition, definitions
 from tutormax_cli.database.copy.encoding import Encoded, Progress, copy_in, send
-from tutormax_cli.database.copy.locks import DEFAULT_WAIT, lock_tables
 from tutormax_cli.database.copy.wire import driver_of
 from tutormax_cli.database.driver import schema_of
+from tutormax_cli.database.locks import DEFAULT_WAIT, lock_tables
 from tutormax_cli.database.names import TableName, comma_separated, table_oids
 from tutormax_cli.database.time_limits import lift_time_limits
 

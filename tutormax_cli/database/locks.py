@@ -15,7 +15,7 @@ from psycopg import sql
 from sqlalchemy.orm import Session as OrmSession
 
 from tutormax_cli.database.engine import driver_connection
-from tutormax_cli.database.names import TableName, own_table
+from tutormax_cli.database.names import TableName, comma_separated, own_table
 from tutormax_cli.errors import LockTimeout
 
 TRY_SECONDS = 2.0
@@ -30,6 +30,8 @@ def lock_tables(driver: psycopg.Connection, tables: Sequence[TableName], mode: s
 
     Raises LockTimeout, which names who holds one, after `wait` seconds; psycopg's UndefinedTable for one that is gone.
     """
+    if not tables or _lock_at_once(driver, tables, mode):
+        return
     order = list(tables)
     deadline = time.monotonic() + wait
     while busy := _busy_table(driver, order, mode):
@@ -48,6 +50,18 @@ def lock_against_writers(db: OrmSession, table: str) -> None:
     lock_tables(driver, [own_table(driver, table)], "SHARE ROW EXCLUSIVE")
 
 
+def _lock_at_once(driver: psycopg.Connection, tables: Sequence[TableName], mode: str) -> bool:
+    """Lock all tables in one statement if none is in use, as is nearly always the case."""
+    driver.execute("SAVEPOINT locks")
+    try:
+        driver.execute(_lock(tables, f"{mode} MODE NOWAIT"))
+    except psycopg.errors.LockNotAvailable:
+        driver.execute("ROLLBACK TO SAVEPOINT locks; RELEASE SAVEPOINT locks")
+        return False
+    driver.execute("RELEASE SAVEPOINT locks")
+    return True
+
+
 def _busy_table(driver: psycopg.Connection, order: Sequence[TableName], mode: str) -> TableName | None:
     """Lock all tables, or none and return the one that was in use."""
     before = driver.execute("SHOW lock_timeout").fetchone()  # no snapshot either
@@ -56,7 +70,7 @@ def _busy_table(driver: psycopg.Connection, order: Sequence[TableName], mode: st
     for position, table in enumerate(order):
         at_once = " NOWAIT" if position else ""
         try:
-            driver.execute(_lock(table, f"{mode} MODE{at_once}"))
+            driver.execute(_lock([table], f"{mode} MODE{at_once}"))
         except psycopg.errors.LockNotAvailable:
             driver.execute("ROLLBACK TO SAVEPOINT locks; RELEASE SAVEPOINT locks")
             return table
@@ -64,8 +78,8 @@ def _busy_table(driver: psycopg.Connection, order: Sequence[TableName], mode: st
     return None
 
 
-def _lock(table: TableName, how: str) -> sql.Composed:
-    return sql.SQL("LOCK TABLE {} IN ").format(table.sql) + sql.SQL(how)
+def _lock(tables: Sequence[TableName], how: str) -> sql.Composed:
+    return sql.SQL("LOCK TABLE {} IN ").format(comma_separated(tables)) + sql.SQL(how)
 
 
 def _holder(driver: psycopg.Connection, table: TableName) -> str:
