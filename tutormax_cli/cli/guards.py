@@ -15,8 +15,6 @@ from tutormax_cli.cli.console import err, same_database, say
 from tutormax_cli.errors import TutormaxError, UsageError
 
 if TYPE_CHECKING:
-    import psycopg
-
     from tutormax_cli.database.losses import Losses
     from tutormax_cli.settings import Settings
 
@@ -79,19 +77,17 @@ def back_up_held(held: "Losses", *, confirmed: "Losses", skip: bool) -> None:
     back_up(held.counts, skip=skip)
 
 
-def back_up(losses: Mapping[str, int], *, skip: bool, driver: "psycopg.Connection | None" = None) -> None:
-    """Keep our tables (or all, where others lose rows too) in an archive first, and say how to get them back.
+def back_up(losses: Mapping[str, int], *, skip: bool) -> None:
+    """Keep our tables (or all, if others lose rows too) in an archive first, and print how to restore it.
 
-    It goes into the folder `backups` of the home folder. `driver`, where given, keeps others from writing until its
-    transaction ends, so that nothing is written between backup and loss. `skip` and a loss of no rows make none.
-    Raises TutormaxError where it fails: then nothing may be lost.
+    It goes into the folder `backups` of the home folder. The caller keeps others from writing, so that nothing is
+    written between backup and loss. `skip` and a loss of no rows make none. Raises TutormaxError if it fails: then
+    nothing may be deleted.
     """
     if skip or not any(losses.values()):
         return
     from tutormax_cli.backup.dump import dump, free_name
-    from tutormax_cli.backup.tables import OURS, existing, own_tables
-    from tutormax_cli.backup.transaction import lock_out_writers
-    from tutormax_cli.database.time_limits import lift_time_limits
+    from tutormax_cli.backup.tables import OURS, own_tables
     from tutormax_cli.reports.render.cells import shown
     from tutormax_cli.reports.report import Column, Kind
 
@@ -100,9 +96,6 @@ def back_up(losses: Mapping[str, int], *, skip: bool, driver: "psycopg.Connectio
     ours = {*OURS, *(table.display for table in own_tables(chosen.schema))}
     say(f"backing up {sum(losses.values()):,} rows first (--no-backup goes without)")
     try:
-        if driver is not None:
-            lift_time_limits(driver)
-            lock_out_writers(driver, existing(driver))
         path = free_name(_private(folder), chosen.dbname, datetime.now(UTC))
         with backup_progress() as listener:
             made = dump(chosen, path, ours_alone=set(losses) <= ours, replace=False, listener=listener)

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from urllib.parse import quote
 
 import psycopg
 
@@ -101,6 +102,23 @@ def connect_patiently(settings: Settings, wait: float, waiting: Callable[[str], 
                 waiting(problem.message)
                 told = True
         time.sleep(0.25)
+
+
+def refuse_pooler(connection: psycopg.Connection, settings: Settings, what: str) -> None:
+    """Refuse a connection that goes through a pooler. `what` needs a direct one, for people: `a dump`.
+
+    pg_dump and psql set up their session outside our reach, and a pooler would hand it to the next client as it is. A
+    pooler gives its clients another process id than the server does. Raises UsageError.
+    """
+    row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    if row is None or row[0] == connection.info.backend_pid:
+        return
+    info = connection.info
+    url = f"postgresql://{quote(info.user, safe='')}@HOST:PORT/{quote(info.dbname, safe='')}"
+    raise UsageError(
+        f"{settings.place} is a connection pooler, and {what} needs a direct connection to PostgreSQL",
+        f"name the server itself: --database-url {url}, or set POSTGRES_HOST and POSTGRES_PORT to it",
+    )
 
 
 def failure(problem: psycopg.Error, settings: Settings) -> ConnectionFailed | UsageError:
