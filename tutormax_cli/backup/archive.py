@@ -68,7 +68,7 @@ def read_archive(settings: Settings, path: Path, listener: Listener = silent) ->
     listener(Stage("checking the archive"))
     contents = read_table_of_contents(path)
     if is_broken(path):
-        raise TutormaxError(f"{path} is damaged: its checksum is another one", "use another archive")
+        raise damaged(path, "its checksum is another one")
     seal = read_seal(path)
     _refuse_inserts(path, contents)
     reader = client_program("pg_restore", settings, _READERS[contents.version])

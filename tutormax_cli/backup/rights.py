@@ -19,6 +19,7 @@ _TOKEN = re.compile(r'"(?:[^"]|"")*"|\'(?:[^\']|\'\')*\'|[^\W\d][\w$]*|\d+|\s+|.
 _BEFORE_ROLE = ("TO", "FROM", "ROLE")
 """Words before the name of a role. In capitals they are no names: pg_dump quotes a name that has capitals."""
 
+_QUOTES = ('"', "'")
 _PUBLIC = "PUBLIC"
 _SESSION = ("SET", "RESET")
 _ON_LARGE_OBJECT = re.compile(r'^([^"]* ON LARGE OBJECT )\d+ ')
@@ -117,6 +118,8 @@ def _statements(text: str) -> Iterator[list[str]]:
     """Cut text into statements, and these into tokens; the semicolons are omitted."""
     tokens: list[str] = []
     for token in _TOKEN.findall(text):
+        if token in _QUOTES:  # without its other end
+            break
         if token == ";":
             yield tokens
             tokens = []

@@ -114,9 +114,13 @@ def read_table_of_contents(path: Path) -> TableOfContents:
         raise damaged(path, str(problem)) from None
 
 
-def damaged(path: Path, why: str) -> TutormaxError:
+class DamagedArchiveError(TutormaxError):
+    """An archive is damaged or cut off."""
+
+
+def damaged(path: Path, why: str) -> DamagedArchiveError:
     """Return the error for an archive that is damaged or cut off."""
-    return TutormaxError(f"{path} is damaged or cut off: {why}", "use another archive")
+    return DamagedArchiveError(f"{path} is damaged or cut off: {why}", "use another archive")
 
 
 class _DamagedError(Exception):

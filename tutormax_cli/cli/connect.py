@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from tutormax_cli.cli.console import say
 from tutormax_cli.cli.invocation import current
-from tutormax_cli.errors import LockTimeout
+from tutormax_cli.errors import LockTimeout, UsageError
 from tutormax_cli.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -26,6 +27,16 @@ T = TypeVar("T")
 def settings() -> Settings:
     """Give the settings of this run: --database-url first, then the environment and `.env`."""
     return load_settings(current.database_url)
+
+
+def named_settings(url: str, option: str) -> Settings:
+    """Return the settings of this run with the database that an option names. Raises UsageError if it names none."""
+    from tutormax_cli.settings import parse_url
+
+    keywords = parse_url(url, option)
+    if not {"dbname", "service"} & keywords.keys():
+        raise UsageError(f"{option} names no database", f"name it: {option} postgresql://user@host:5432/name")
+    return replace(settings(), source=option, keywords=keywords)
 
 
 def announce(chosen: Settings) -> None:

@@ -1,28 +1,25 @@
 """A PostgreSQL server for one piece of work: in a private temporary folder, stopped and removed at the end.
 
-The end may be a return, an exception, Ctrl-C or a signal that asks the process to end. Only SIGKILL leaves the folder
-(and a running server) behind; `leftovers` finds it: its owner holds a lock on the folder as long as it lives.
+The end may be a return, an exception or a request to end (Ctrl-C, SIGTERM). Only a process that is killed leaves the
+folder and a running server behind; `leftovers` finds them: the owner holds a lock on the folder as long as it lives.
 """
 
 import os
 import secrets
 import shlex
 import shutil
-import signal
 import stat
 import sys
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
 
 from tutormax_cli.database.embedded.account import account_for
 from tutormax_cli.database.embedded.programs import DEFAULT_VERSION, FOLDERS
 from tutormax_cli.database.embedded.server import EmbeddedServer
 from tutormax_cli.errors import TutormaxError
+from tutormax_cli.interrupts import uninterrupted
 from tutormax_cli.settings import Settings
 
 if sys.platform != "win32":
@@ -31,7 +28,6 @@ if sys.platform != "win32":
 PREFIX = "tutormax-throwaway-"
 """How the names of the folders begin."""
 
-_ENDING_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
 _ANOTHER_FOLDER = "set TMPDIR to another folder: a short path, on a disk with free space"
 
 
@@ -62,15 +58,14 @@ def throwaway_server(version: int = DEFAULT_VERSION) -> Iterator[Settings]:
     """
     folder = parent_folder() / f"{PREFIX}{secrets.token_hex(4)}"
     hold: int | None = None
-    with _signals_as_exits():
-        try:
-            hold = _make_private(folder)
-            yield _start(folder, version)
-        finally:
-            with _signals_ignored():
-                _remove(folder)
-                if hold is not None:
-                    os.close(hold)
+    try:
+        hold = _make_private(folder)
+        yield _start(folder, version)
+    finally:
+        with uninterrupted():
+            _remove(folder)
+            if hold is not None:
+                os.close(hold)
 
 
 def leftovers() -> list[Path]:
@@ -131,39 +126,3 @@ def _is_left(folder: Path, uid: int) -> bool:
         finally:
             os.close(handle)
     return False
-
-
-Handler = Callable[[int, FrameType | None], Any] | int | None
-
-
-@contextmanager
-def _signals_as_exits() -> Iterator[None]:
-    """Turn signals that would end the process at once into SystemExit, so that what was opened is closed."""
-    handled = [number for number in _ENDING_SIGNALS if _in_main_thread() and signal.getsignal(number) == signal.SIG_DFL]
-    for number in handled:
-        signal.signal(number, _exit)
-    try:
-        yield
-    finally:
-        for number in handled:
-            signal.signal(number, signal.SIG_DFL)
-
-
-def _exit(number: int, frame: FrameType | None) -> NoReturn:
-    raise SystemExit(128 + number)
-
-
-@contextmanager
-def _signals_ignored() -> Iterator[None]:
-    """Keep Ctrl-C and the other signals from interrupting; for short work."""
-    numbers = [signal.SIGINT, *_ENDING_SIGNALS] if _in_main_thread() else []
-    before: dict[int, Handler] = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _in_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()

@@ -61,6 +61,10 @@ def failed(says: str, mend: str | None = None) -> Finding:
     return Finding(State.FAILED, says, mend)
 
 
+NOTHING = Finding(State.OK, "")
+"""The finding of a check that has nothing to report; it is not shown."""
+
+
 def rows(patient: Patient, name: str, values: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
     """Run the statement in `sql/name.sql` and give its rows."""
     statement = (Path(__file__).parent / "sql" / f"{name}.sql").read_text(encoding="utf-8")
