@@ -79,7 +79,7 @@ def database_session(*, writes: bool, snapshot: bool | None = None, locked: Sequ
             state = schema_state(driver_connection(session.connection()))
             require_head(state)
             if not writes if snapshot is None else snapshot:
-                begin_at_one_moment(session, state, locked, LOCK_PATIENCE_SECONDS)
+                begin_at_one_moment(session, state, locked, wait=LOCK_PATIENCE_SECONDS)
             elif writes:
                 # What another session holds is waited for, but not for ever.
                 limit = f"SET LOCAL lock_timeout = '{LOCK_PATIENCE_SECONDS}s'"
