@@ -167,7 +167,7 @@ def test_a_server_that_is_not_there_exits_3(name: str, tmp_path: Path, silent_po
     done = run(name, *arguments, folder=tmp_path, **environment)
     assert (done.exit_code, done.stdout) == (3, "")
     assert f"error: cannot reach PostgreSQL at 127.0.0.1:{silent_port} (POSTGRES_HOST): " in done.stderr
-    assert "to use the embedded one instead, unset POSTGRES_*" in done.stderr
+    assert "to use the embedded one instead, unset POSTGRES_HOST POSTGRES_PORT\n" in done.stderr
     assert not (tmp_path / "home").exists(), "never a silent fall-back to the embedded server"
 
 

@@ -56,7 +56,7 @@ def promote(
 
 def _target(to: str | None) -> "Settings":
     """Give the settings of the server. Raises UsageError where none is named."""
-    from tutormax_cli.settings import parse_url
+    from tutormax_cli.urls import parse_url
 
     chosen = settings()
     if to is not None:

@@ -61,7 +61,7 @@ class Examination:
 
 
 def examine(settings: Settings, now: datetime, folder: Path) -> Examination:
-    """Make every check. `now` is the time; `folder` the one whose `.env` counts. Changes nothing."""
+    """Make every check. `now` is the time; `folder` is the working directory. Changes nothing."""
     here = _examine_machine(settings, folder)
     began = monotonic()
     try:
@@ -89,7 +89,7 @@ def _reached(settings: Settings, driver: psycopg.Connection, seconds: float) -> 
 
 
 def _examine_machine(settings: Settings, folder: Path) -> dict[str, Finding]:
-    checks = {"settings file": partial(machine.settings_file, folder)}
+    checks = {"settings file": partial(machine.settings_file, settings.env_file or folder / ".env")}
     if settings.embedded and settings.home.exists():
         checks["folders"] = partial(machine.embedded_folders, settings)
         checks["disk"] = partial(machine.disk_room, settings)
