@@ -11,7 +11,7 @@ import typer
 
 from tutormax_cli.cli.backup_progress import backup_progress
 from tutormax_cli.cli.connect import settings
-from tutormax_cli.cli.console import err, same_database, say
+from tutormax_cli.cli.console import err, on_same_database, say
 from tutormax_cli.errors import TutormaxError, UsageError
 
 if TYPE_CHECKING:
@@ -104,8 +104,7 @@ def back_up(losses: Mapping[str, int], *, skip: bool) -> None:
             f"no backup, so nothing was changed: {problem.message}", "to go on without one, add --no-backup"
         ) from problem
     say(f"backup: {made.path} ({shown(Column('bytes', 'size', Kind.BYTES), made.bytes)})")
-    command = f"tutormax restore {shlex.quote(str(made.path))}"
-    say(f"  to go back: {command}{same_database(command)}")
+    say(f"  to go back: {on_same_database(f'tutormax restore {shlex.quote(str(made.path))}')}")
 
 
 def _private(folder: Path) -> Path:

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from tutormax_cli.cli.connect import settings
-from tutormax_cli.cli.console import say
 from tutormax_cli.errors import TutormaxError
 
 VERSION_NUMBER_PER_MAJOR = 10_000
@@ -34,7 +33,6 @@ def shell(
         tls = bool(connection.pgconn.ssl_in_use)
     psql = client_program("psql", chosen, major, tls=tls)
     environment = client_environment(chosen)
-    say(f"database: {chosen.description}", style="dim")
     _become(str(psql), ["psql", *(arguments or [])], environment)
 
 
