@@ -154,7 +154,7 @@ def test_what_needs_pg_dump_or_psql_refuses_a_pooler_before_anything_is_changed(
     done = tutormax(*line.split(), DATABASE_URL=url(pooler))
     assert done.exit_code == 2, (done.exit_code, done.stderr)
     assert "pooler" in done.stderr
-    assert "directly" in done.stderr
+    assert "direct connection" in done.stderr
     assert not list(tmp_path.glob("*.dump"))
     assert not left_behind(pooler)
     with connect(seeded_settings) as driver:

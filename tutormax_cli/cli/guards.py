@@ -21,8 +21,13 @@ if TYPE_CHECKING:
 NoBackupOption = Annotated[bool, typer.Option("--no-backup", help="Don't make a backup of what is lost first.")]
 
 
-def confirm_loss(losses: Mapping[str, int], *, yes: bool, confirm: str | None) -> None:
-    """Say how many rows of each table will be lost, and ask as `confirm_change` does."""
+def confirm_loss(losses: Mapping[str, int], *, yes: bool, confirm: str | None, backup: bool) -> None:
+    """Print how many rows of each table will be deleted, and ask as `confirm_change` does.
+
+    If a `backup` is to be made first, raise UsageError for a connection through a pooler before asking.
+    """
+    if backup and any(losses.values()):
+        _require_direct_connection()
     rows = ", ".join(f"{count:,} {table}" for table, count in losses.items() if count) or "no rows"
     confirm_change(f"This deletes, in {settings().description}: {rows}", yes=yes, confirm=confirm)
 
@@ -39,6 +44,14 @@ def confirm_change(what: str, *, yes: bool, confirm: str | None) -> None:
     say(what)
     if confirm is None and not (yes and danger is None):
         _ask(dbname, danger, yes)
+
+
+def _require_direct_connection() -> None:
+    from tutormax_cli.database.connection import connect, refuse_pooler
+
+    chosen = settings()
+    with connect(chosen) as driver:
+        refuse_pooler(driver, chosen, "a backup")
 
 
 def _judge(chosen: "Settings") -> tuple[str, str | None]:

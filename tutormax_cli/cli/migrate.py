@@ -67,7 +67,7 @@ def down(
     check_target(target)
     begin_change()
     losses = rows_lost(chosen, target)
-    confirm_loss(losses.counts, yes=yes, confirm=confirm)
+    confirm_loss(losses.counts, yes=yes, confirm=confirm, backup=not no_backup)
     before = _once_backed_up(losses, skip=no_backup)
     losing = [table.name for table in losses.tables]
     _tell(downgrade(chosen, target, wait=wait, listener=_listener("reverted"), losing=losing, before=before))

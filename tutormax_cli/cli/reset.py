@@ -26,7 +26,7 @@ def reset(
     chosen = settings()
     begin_change()
     losses = would_delete(chosen)
-    confirm_loss(losses.counts, yes=yes, confirm=confirm)
+    confirm_loss(losses.counts, yes=yes, confirm=confirm, backup=not no_backup)
     state = reset_database(
         chosen,
         before=lambda held: back_up_held(held, confirmed=losses, skip=no_backup),

@@ -41,7 +41,7 @@ def restore(
     state = require_restorable(chosen, archive)
     losses = _losses(chosen, archive)
     if losses:
-        confirm_loss(losses.counts, yes=yes, confirm=confirm)
+        confirm_loss(losses.counts, yes=yes, confirm=confirm, backup=not no_backup)
     _run(chosen, archive, losses, no_backup, format, output)
     next_step("tutormax migrate up" if state.pending else "tutormax stats")
 
