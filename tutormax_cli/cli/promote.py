@@ -36,6 +36,7 @@ def promote(
     """
     from tutormax_cli.backup.promote import embedded_settings
     from tutormax_cli.backup.promote import promote as promote_database
+    from tutormax_cli.database.connection import refuse_pooler
     from tutormax_cli.database.migrations import create_database
     from tutormax_cli.reports.backup import promoted_report
 
@@ -43,7 +44,7 @@ def promote(
     target, source = _target(to, chosen), embedded_settings(chosen)
     use(target, source=source)
     begin_change()
-    if create_database(target):
+    if create_database(target, before=lambda server: refuse_pooler(server, target, "a promotion")):
         say(f"created database {target.dbname}")
     with backup_progress() as listener:
         promoted = promote_database(source, target, waiting=lambda why: say(f"waiting: {why}"), listener=listener)
