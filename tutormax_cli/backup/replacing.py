@@ -21,7 +21,7 @@ from tutormax_cli.backup.tables import LOG, existing
 from tutormax_cli.backup.transaction import Work
 from tutormax_cli.database.driver import schema_of
 from tutormax_cli.database.losses import Losses, count_losses
-from tutormax_cli.database.migrations import create_schema
+from tutormax_cli.database.migrating import create_schema
 from tutormax_cli.database.names import TableName
 from tutormax_cli.database.revisions import VERSION_TABLE
 from tutormax_cli.database.sequences import keep_places_of_new_sequences

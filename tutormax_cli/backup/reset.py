@@ -10,7 +10,8 @@ from tutormax_cli.backup.transaction import Work, alone, lock_out_writers
 from tutormax_cli.database.connection import connect
 from tutormax_cli.database.engine import driver_connection
 from tutormax_cli.database.losses import Losses, count_losses
-from tutormax_cli.database.migrations import Listener, open_transaction, revisions_commit, upgrade, upgrade_within
+from tutormax_cli.database.migrating import open_transaction
+from tutormax_cli.database.migrations import Listener, revisions_commit, upgrade, upgrade_within
 from tutormax_cli.database.names import TableName, own_table
 from tutormax_cli.database.revisions import VERSION_TABLE, SchemaState, schema_state
 from tutormax_cli.database.sequences import keep_places_of_new_sequences

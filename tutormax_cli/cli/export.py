@@ -76,10 +76,10 @@ def export(
     form = _form(format, compress, None if all_tables else output)
     tables = _tables(table, aggregates)
     key = _key(key_file) if pseudonymise or key_file is not None else None
-    with database_session(writes=False) as db:
+    with database_session(writes=False, snapshot=False) as db:
         from tutormax_cli.exporting.export import snapshot
 
-        connection = snapshot(db, tables)
+        connection = snapshot(db)
         sources = _sources(connection, tables, aggregates, key)
         with _listening(connection, sources) as listener:
             done = _write(connection, sources, form, output, all_tables, force, listener)

@@ -11,20 +11,23 @@ import typer
 
 from tutormax_cli.cli.backup_progress import backup_progress
 from tutormax_cli.cli.connect import settings
-from tutormax_cli.cli.console import err, same_database, say
+from tutormax_cli.cli.console import err, on_same_database, say
 from tutormax_cli.errors import TutormaxError, UsageError
 
 if TYPE_CHECKING:
-    import psycopg
-
     from tutormax_cli.database.losses import Losses
     from tutormax_cli.settings import Settings
 
 NoBackupOption = Annotated[bool, typer.Option("--no-backup", help="Don't make a backup of what is lost first.")]
 
 
-def confirm_loss(losses: Mapping[str, int], *, yes: bool, confirm: str | None) -> None:
-    """Say how many rows of each table will be lost, and ask as `confirm_change` does."""
+def confirm_loss(losses: Mapping[str, int], *, yes: bool, confirm: str | None, backup: bool) -> None:
+    """Print how many rows of each table will be deleted, and ask as `confirm_change` does.
+
+    If a `backup` is to be made first, raise UsageError for a connection through a pooler before asking.
+    """
+    if backup and any(losses.values()):
+        _require_direct_connection()
     rows = ", ".join(f"{count:,} {table}" for table, count in losses.items() if count) or "no rows"
     confirm_change(f"This deletes, in {settings().description}: {rows}", yes=yes, confirm=confirm)
 
@@ -41,6 +44,14 @@ def confirm_change(what: str, *, yes: bool, confirm: str | None) -> None:
     say(what)
     if confirm is None and not (yes and danger is None):
         _ask(dbname, danger, yes)
+
+
+def _require_direct_connection() -> None:
+    from tutormax_cli.database.connection import connect, refuse_pooler
+
+    chosen = settings()
+    with connect(chosen) as driver:
+        refuse_pooler(driver, chosen, "a backup")
 
 
 def _judge(chosen: "Settings") -> tuple[str, str | None]:
@@ -79,19 +90,17 @@ def back_up_held(held: "Losses", *, confirmed: "Losses", skip: bool) -> None:
     back_up(held.counts, skip=skip)
 
 
-def back_up(losses: Mapping[str, int], *, skip: bool, driver: "psycopg.Connection | None" = None) -> None:
-    """Keep our tables (or all, where others lose rows too) in an archive first, and say how to get them back.
+def back_up(losses: Mapping[str, int], *, skip: bool) -> None:
+    """Keep our tables (or all, if others lose rows too) in an archive first, and print how to restore it.
 
-    It goes into the folder `backups` of the home folder. `driver`, where given, keeps others from writing until its
-    transaction ends, so that nothing is written between backup and loss. `skip` and a loss of no rows make none.
-    Raises TutormaxError where it fails: then nothing may be lost.
+    It goes into the folder `backups` of the home folder. The caller keeps others from writing, so that nothing is
+    written between backup and loss. `skip` and a loss of no rows make none. Raises TutormaxError if it fails: then
+    nothing may be deleted.
     """
     if skip or not any(losses.values()):
         return
     from tutormax_cli.backup.dump import dump, free_name
-    from tutormax_cli.backup.tables import OURS, existing, own_tables
-    from tutormax_cli.backup.transaction import lock_out_writers
-    from tutormax_cli.database.time_limits import lift_time_limits
+    from tutormax_cli.backup.tables import OURS, own_tables
     from tutormax_cli.reports.render.cells import shown
     from tutormax_cli.reports.report import Column, Kind
 
@@ -100,9 +109,6 @@ def back_up(losses: Mapping[str, int], *, skip: bool, driver: "psycopg.Connectio
     ours = {*OURS, *(table.display for table in own_tables(chosen.schema))}
     say(f"backing up {sum(losses.values()):,} rows first (--no-backup goes without)")
     try:
-        if driver is not None:
-            lift_time_limits(driver)
-            lock_out_writers(driver, existing(driver))
         path = free_name(_private(folder), chosen.dbname, datetime.now(UTC))
         with backup_progress() as listener:
             made = dump(chosen, path, ours_alone=set(losses) <= ours, replace=False, listener=listener)
@@ -111,8 +117,7 @@ def back_up(losses: Mapping[str, int], *, skip: bool, driver: "psycopg.Connectio
             f"no backup, so nothing was changed: {problem.message}", "to go on without one, add --no-backup"
         ) from problem
     say(f"backup: {made.path} ({shown(Column('bytes', 'size', Kind.BYTES), made.bytes)})")
-    command = f"tutormax restore {shlex.quote(str(made.path))}"
-    say(f"  to go back: {command}{same_database(command)}")
+    say(f"  to go back: {on_same_database(f'tutormax restore {shlex.quote(str(made.path))}')}")
 
 
 def _private(folder: Path) -> Path:

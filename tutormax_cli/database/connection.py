@@ -4,12 +4,14 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from urllib.parse import quote
 
 import psycopg
 
 from tutormax_cli.database.driver import SAFE_PATH, AsyncConnection, SyncConnection
 from tutormax_cli.errors import ConnectionFailed, LockTimeout, UsageError
-from tutormax_cli.settings import SECRETS, Settings
+from tutormax_cli.settings import Settings
+from tutormax_cli.urls import SECRETS
 
 MAINTENANCE_DATABASE = "postgres"
 """The database that every server has, from which others are created."""
@@ -103,6 +105,23 @@ def connect_patiently(settings: Settings, wait: float, waiting: Callable[[str], 
         time.sleep(0.25)
 
 
+def refuse_pooler(connection: psycopg.Connection, settings: Settings, what: str) -> None:
+    """Refuse a connection that goes through a pooler. `what` needs a direct one, for people: `a dump`.
+
+    pg_dump and psql set up their session outside our reach, and a pooler would hand it to the next client as it is. A
+    pooler gives its clients another process id than the server does. Raises UsageError.
+    """
+    row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    if row is None or row[0] == connection.info.backend_pid:
+        return
+    info = connection.info
+    url = f"postgresql://{quote(info.user, safe='')}@HOST:PORT/{quote(info.dbname, safe='')}"
+    raise UsageError(
+        f"{settings.place} is a connection pooler, and {what} needs a direct connection to PostgreSQL",
+        f"name the server itself: --database-url {url}, or set POSTGRES_HOST and POSTGRES_PORT to it",
+    )
+
+
 def failure(problem: psycopg.Error, settings: Settings) -> ConnectionFailed | UsageError:
     """Turn a failed connection into one line without secrets, and the next thing to try."""
     reason = _reason(problem, settings)
@@ -132,10 +151,8 @@ def _how_to_go_on(settings: Settings) -> str:
     if settings.embedded:
         return "see what the server says: tutormax server logs"
     if settings.source == "--database-url":
-        return "is it running? leave --database-url out to use what is configured"
-    if settings.source.startswith("--"):
-        return f"is it running? or name another server: {settings.source} URL"
-    name, _, place = settings.source.partition(", ")
-    setting = "POSTGRES_*" if name.startswith("POSTGRES_") else name
-    verb = f"remove {setting} from {place}" if place else f"unset {setting}"
-    return f"is it running? to use the embedded one instead, {verb}"
+        return "is it running? omit --database-url to use the configured database"
+    if not settings.unset:
+        option = settings.source if settings.source.startswith("--") else "--database-url"
+        return f"is it running? or name another server: {option} URL"
+    return f"is it running? to use the embedded one instead, {settings.unset}"

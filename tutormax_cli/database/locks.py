@@ -15,7 +15,7 @@ from psycopg import sql
 from sqlalchemy.orm import Session as OrmSession
 
 from tutormax_cli.database.engine import driver_connection
-from tutormax_cli.database.names import TableName, comma_separated, own_table
+from tutormax_cli.database.names import TableName, own_table
 from tutormax_cli.errors import LockTimeout
 
 TRY_SECONDS = 2.0
@@ -25,16 +25,24 @@ DEFAULT_WAIT = 30.0
 """Seconds of trying before giving up."""
 
 
-def lock_tables(driver: psycopg.Connection, tables: Sequence[TableName], mode: str, wait: float = DEFAULT_WAIT) -> None:
+def lock_tables(
+    driver: psycopg.Connection,
+    tables: Sequence[TableName],
+    mode: str,
+    wait: float = DEFAULT_WAIT,
+    *,
+    only: bool = False,
+) -> None:
     """Lock tables in a mode such as ACCESS EXCLUSIVE until the transaction ends. Takes no snapshot.
 
+    Partitions and child tables are locked with them unless `only` is true.
     Raises LockTimeout, which names who holds one, after `wait` seconds; psycopg's UndefinedTable for one that is gone.
     """
-    if not tables or _lock_at_once(driver, tables, mode):
+    if not tables or _lock_at_once(driver, tables, mode, only):
         return
     order = list(tables)
     deadline = time.monotonic() + wait
-    while busy := _busy_table(driver, order, mode):
+    while busy := _busy_table(driver, order, mode, only):
         if time.monotonic() >= deadline:
             raise LockTimeout(
                 f"table {busy.display} is in use{_holder(driver, busy)}; waited {wait:g} s",
@@ -50,11 +58,11 @@ def lock_against_writers(db: OrmSession, table: str) -> None:
     lock_tables(driver, [own_table(driver, table)], "SHARE ROW EXCLUSIVE")
 
 
-def _lock_at_once(driver: psycopg.Connection, tables: Sequence[TableName], mode: str) -> bool:
+def _lock_at_once(driver: psycopg.Connection, tables: Sequence[TableName], mode: str, only: bool) -> bool:
     """Lock all tables in one statement if none is in use, as is nearly always the case."""
     driver.execute("SAVEPOINT locks")
     try:
-        driver.execute(_lock(tables, f"{mode} MODE NOWAIT"))
+        driver.execute(_lock(tables, f"{mode} MODE NOWAIT", only))
     except psycopg.errors.LockNotAvailable:
         driver.execute("ROLLBACK TO SAVEPOINT locks; RELEASE SAVEPOINT locks")
         return False
@@ -62,7 +70,7 @@ def _lock_at_once(driver: psycopg.Connection, tables: Sequence[TableName], mode:
     return True
 
 
-def _busy_table(driver: psycopg.Connection, order: Sequence[TableName], mode: str) -> TableName | None:
+def _busy_table(driver: psycopg.Connection, order: Sequence[TableName], mode: str, only: bool) -> TableName | None:
     """Lock all tables, or none and return the one that was in use."""
     before = driver.execute("SHOW lock_timeout").fetchone()  # no snapshot either
     assert before is not None
@@ -70,7 +78,7 @@ def _busy_table(driver: psycopg.Connection, order: Sequence[TableName], mode: st
     for position, table in enumerate(order):
         at_once = " NOWAIT" if position else ""
         try:
-            driver.execute(_lock([table], f"{mode} MODE{at_once}"))
+            driver.execute(_lock([table], f"{mode} MODE{at_once}", only))
         except psycopg.errors.LockNotAvailable:
             driver.execute("ROLLBACK TO SAVEPOINT locks; RELEASE SAVEPOINT locks")
             return table
@@ -78,8 +86,10 @@ def _busy_table(driver: psycopg.Connection, order: Sequence[TableName], mode: st
     return None
 
 
-def _lock(tables: Sequence[TableName], how: str) -> sql.Composed:
-    return sql.SQL("LOCK TABLE {} IN ").format(comma_separated(tables)) + sql.SQL(how)
+def _lock(tables: Sequence[TableName], how: str, only: bool) -> sql.Composed:
+    each = sql.SQL("ONLY {}" if only else "{}")
+    names = sql.SQL(", ").join(each.format(table.sql) for table in tables)
+    return sql.SQL("LOCK TABLE {} IN ").format(names) + sql.SQL(how)
 
 
 def _holder(driver: psycopg.Connection, table: TableName) -> str:

@@ -8,7 +8,7 @@ import io
 import time
 import warnings
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,16 +21,25 @@ from alembic.migration import MigrationContext
 from alembic.operations.ops import OpContainer
 from alembic.util import CommandError
 from psycopg import sql
-from sqlalchemy import Connection, Engine, create_engine, event, pool
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SAWarning
 
 from alembic import command
 from tutormax_cli.database import admin_log
 from tutormax_cli.database.connection import MAINTENANCE_DATABASE, connect, connect_patiently
 from tutormax_cli.database.driver import SAFE_PATH, schema_of
-from tutormax_cli.database.engine import DIALECT, driver_connection
+from tutormax_cli.database.engine import driver_connection
 from tutormax_cli.database.failures import explain
-from tutormax_cli.database.look_alikes import refuse_look_alikes
+from tutormax_cli.database.locks import lock_tables
+from tutormax_cli.database.losses import Losses, count_losses
+from tutormax_cli.database.migrating import (
+    Guard,
+    become_owner,
+    create_schema,
+    migrating_connection,
+    safe_path,
+    schema_path,
+)
 from tutormax_cli.database.migration_lock import MigrationLock, migration_lock
 from tutormax_cli.database.models import Base
 from tutormax_cli.database.names import own_table, quoted
@@ -46,14 +55,12 @@ from tutormax_cli.database.revisions import (
     script_folder,
     set_comment,
 )
+from tutormax_cli.database.sequences import keep_places_of_new_sequences
 from tutormax_cli.errors import ConnectionFailed, LockTimeout, TutormaxError, UsageError
 from tutormax_cli.settings import Settings
 
 DEFAULT_WAIT = 60.0
 """Seconds to wait for another migrator, and for the locks of an application, before giving up."""
-
-LOCK_TIMEOUT_MS = 500
-"""How long one try may stand in an application's way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +79,27 @@ class Migrated:
     ran: tuple[Revision, ...] = field(default=())
 
 
-def create_database(settings: Settings, wait: float = 0.0, waiting: Callable[[str], None] = lambda why: None) -> bool:
-    """Create the configured database if it is missing; tell whether it was. Waits for a server that is starting."""
+def create_database(
+    settings: Settings,
+    wait: float = 0.0,
+    waiting: Callable[[str], None] = lambda why: None,
+    before: Guard = lambda server: None,
+) -> bool:
+    """Create the configured database if it is missing; return whether it was. Waits for a server that is starting.
+
+    `before` is called with a connection to the server, and may refuse it before anything is created.
+    """
     try:
-        connect_patiently(settings, wait, waiting).close()
+        with connect_patiently(settings, wait, waiting) as connection:
+            before(connection)
         return False
     except ConnectionFailed as problem:
         if not settings.dbname or settings.dbname == MAINTENANCE_DATABASE:
             raise
-        return _create_if_missing(settings, problem)
+        return _create_if_missing(settings, problem, before)
 
 
-def _create_if_missing(settings: Settings, problem: ConnectionFailed) -> bool:
+def _create_if_missing(settings: Settings, problem: ConnectionFailed, before: Guard) -> bool:
     try:
         connection = connect(settings, dbname=MAINTENANCE_DATABASE, autocommit=True)
     except ConnectionFailed:
@@ -93,6 +109,7 @@ def _create_if_missing(settings: Settings, problem: ConnectionFailed) -> bool:
             known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [settings.dbname]).fetchone()
         if known:
             raise problem
+        before(connection)
         # template0, because template1 may hold somebody's objects or be in use.
         create = sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0")
         try:
@@ -130,31 +147,52 @@ def upgrade(
             require_head(before)
         lock.read(lambda connection: _refuse_foreign_tables(connection, before))
         if before.pending:
-            _create_schema(settings)
+            with connect(settings) as connection:
+                create_schema(connection)
             _run(settings, lambda config: command.upgrade(config, target), wait, listener)
         after = lock.read(schema_state)
     return Migrated(after, tuple(r for r in after.applied if r not in before.applied))
 
 
 def downgrade(
-    settings: Settings, target: str, *, wait: float = DEFAULT_WAIT, listener: Listener | None = None
+    settings: Settings,
+    target: str,
+    *,
+    wait: float = DEFAULT_WAIT,
+    listener: Listener | None = None,
+    losing: Sequence[str] = (),
+    before: Callable[[Losses], None] = lambda held: None,
 ) -> Migrated:
-    """Take revisions back down to `target`: `base`, a revision or `-N`. What their tables hold is lost."""
+    """Revert revisions down to `target`: `base`, a revision or `-N`. The data of what they created is lost.
+
+    At the start of each transaction `before` is called with the rows of the tables `losing` data that are left, when
+    nobody else can write to them: the moment to compare them with what was confirmed, and for a backup.
+    """
     listener = listener or Listener()
     with migration_lock(settings, wait, listener.waiting) as lock, _failure_logged(lock):
-        before = lock.read(schema_state)
-        if before.newer_than_program:
-            require_head(before)
+        earlier = lock.read(schema_state)
+        if earlier.newer_than_program:
+            require_head(earlier)
         held = lock.read(count_rows)
-        _run(settings, lambda config: command.downgrade(config, target), wait, listener, held)
+        _run(settings, lambda config: command.downgrade(config, target), wait, listener, held, _guard(losing, before))
         after = lock.read(schema_state)
-    return Migrated(after, tuple(reversed([r for r in before.applied if r not in after.applied])))
+    return Migrated(after, tuple(reversed([r for r in earlier.applied if r not in after.applied])))
+
+
+def _guard(losing: Sequence[str], before: Callable[[Losses], None]) -> Guard:
+    def guard(driver: psycopg.Connection) -> None:
+        tables = [own_table(driver, name) for name in existing_tables(driver) if name in losing]
+        lock_tables(driver, tables, "SHARE ROW EXCLUSIVE", wait=0)  # _run() tries again
+        before(count_losses(driver, tables))
+
+    return guard
 
 
 def stamp(settings: Settings, target: str, *, wait: float = DEFAULT_WAIT) -> SchemaState:
     """Record that the database stands at `target` without running anything."""
     with migration_lock(settings, wait, Listener().waiting) as lock, _failure_logged(lock):
-        _create_schema(settings)
+        with connect(settings) as connection:
+            create_schema(connection)
         _run(settings, lambda config: command.stamp(config, target, purge=True), wait, Listener())
         after = lock.read(schema_state)
         if after.current is None and lock.read(admin_log.may_write):  # no revision whose step would have logged it
@@ -201,8 +239,9 @@ def note_applied(ctx: MigrationContext, step: Any) -> None:
     if ctx.connection is None or ctx.as_sql:
         return
     driver = driver_connection(ctx.connection)
-    with _safe_path(driver):
+    with safe_path(driver):
         seconds = _note_time(driver, step)
+        keep_places_of_new_sequences(driver)
         if admin_log.may_write(driver) is not None:  # the log begins with its own revision
             rows = _lost_rows(driver, ctx.config.attributes.get("held", {}) if ctx.config else {})
             at = schema_state(driver).current
@@ -243,61 +282,6 @@ def alembic_config(*, buffer: io.StringIO | None = None) -> Config:
     return config
 
 
-_AS_OWNER = """
-    SELECT set_config('role', owner.rolname, true)
-    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    JOIN pg_roles AS owner ON owner.oid = c.relowner
-    JOIN pg_database ON datname = current_database() AND datdba = c.relowner
-    WHERE n.nspname = %s AND c.relname = %s
-      AND owner.rolname <> current_user AND pg_has_role(c.relowner, 'USAGE')
-"""
-
-
-def schema_path(schema: str) -> str:
-    """Return the search_path of revisions, in which names without a schema are those of TutorMax's."""
-    return f"{quoted(schema)}, pg_temp"
-
-
-@contextmanager
-def _safe_path(driver: psycopg.Connection) -> Iterator[None]:
-    """Run our own statements between those of a revision under the path of all our commands."""
-    driver.execute(f"SET LOCAL search_path = {SAFE_PATH}".encode())
-    yield
-    driver.execute(f"SET LOCAL search_path = {schema_path(schema_of(driver))}".encode())
-
-
-@contextmanager
-def migrating_connection(settings: Settings) -> Iterator[Connection]:
-    """Return an unpooled SQLAlchemy connection whose every transaction waits only briefly for locks.
-
-    Unqualified names are those of the schema of TutorMax's tables, and a schema in which a stranger's functions could
-    run in their place is refused at each transaction's start (TutorMaxError). The transactions work as the role that
-    owns the database and the schema in it, if ours is a member of that, so that what a revision creates belongs to it.
-    """
-    engine = _migrating_engine(settings)
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        driver = driver_connection(connection)
-        with _safe_path(driver):
-            driver.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}".encode())
-            _become_owner(driver)
-
-    with engine.connect() as connection:
-        yield connection
-
-
-@contextmanager
-def open_transaction(settings: Settings) -> Iterator[Connection]:
-    """Open a transaction in which `upgrade_within` can run revisions beside other statements; commit at its end.
-
-    Other statements see pg_catalog alone, as on all our connections.
-    """
-    with _migrating_engine(settings).connect() as connection, connection.begin():
-        driver_connection(connection).execute(f"SET LOCAL search_path = {SAFE_PATH}".encode())
-        yield connection
-
-
 def revisions_commit() -> bool:
     """Return whether a revision has statements that can't run within a transaction, such as CREATE INDEX CONCURRENTLY.
 
@@ -316,7 +300,7 @@ def upgrade_within(connection: Connection) -> None:
     driver = driver_connection(connection)
     role = driver.execute("SELECT current_setting('role')").fetchone()
     create_schema(driver)
-    _become_owner(driver)
+    become_owner(driver)
     driver.execute(f"SET LOCAL search_path = {schema_path(schema_of(driver))}".encode())
     config = alembic_config()
     config.attributes.update(connection=connection, listener=Listener(), held={})
@@ -326,59 +310,24 @@ def upgrade_within(connection: Connection) -> None:
     driver.execute(f"SET LOCAL search_path = {SAFE_PATH}".encode())
 
 
-def _migrating_engine(settings: Settings) -> Engine:
-    """Return an engine whose transactions see the schema of TutorMax's tables, for Alembic to find them in it."""
-    return create_engine(
-        DIALECT,
-        creator=lambda: connect(settings, path=schema_path(settings.schema)),
-        poolclass=pool.NullPool,
-        hide_parameters=True,
-        use_native_hstore=False,
-    )
-
-
-def _become_owner(driver: psycopg.Connection) -> None:
-    """Work as the owner of the database and our tables until the transaction ends. Raises TutormaxError."""
-    refuse_look_alikes(driver)
-    driver.execute(_AS_OWNER, [schema_of(driver), VERSION_TABLE])
-
-
-def _create_schema(settings: Settings) -> None:
-    with connect(settings) as connection:
-        create_schema(connection)
-
-
-def create_schema(driver: psycopg.Connection) -> None:
-    """Create the schema of TutorMax's tables if it is missing. Raises TutormaxError for a role that may not."""
-    schema = schema_of(driver)
-    if driver.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [schema]).fetchone():
-        return
-    try:
-        driver.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
-    except psycopg.errors.InsufficientPrivilege:
-        raise TutormaxError(
-            f"schema {schema} doesn't exist, and this role may not create it",
-            f"ask an administrator for: CREATE SCHEMA {quoted(schema)}",
-        ) from None
-
-
 def _run(
     settings: Settings,
     work: Callable[[Config], None],
     wait: float,
     listener: Listener,
     held: Mapping[str, int] | None = None,
+    guard: Guard = lambda driver: None,
 ) -> None:
     """Run an Alembic command, again and again while an application holds a lock that it needs.
 
-    `held` are the rows of the tables before it, for the admin log to say which were lost.
+    `held` are the rows of the tables before it, for the admin log to record which were deleted.
     """
     deadline = time.monotonic() + wait
     config = alembic_config()
     config.attributes.update(listener=listener, held=dict(held or {}))
     while True:
         try:
-            with migrating_connection(settings) as connection, alembic_errors():
+            with migrating_connection(settings, guard) as connection, alembic_errors():
                 config.attributes["connection"] = connection
                 work(config)
             return

@@ -18,7 +18,9 @@ from tutormax_cli.database.revisions import SchemaState, schema_state
 from tutormax_cli.errors import LockTimeout
 
 
-def begin_at_one_moment(db: OrmSession, state: SchemaState, locked: Sequence[str], wait: float) -> None:
+def begin_at_one_moment(
+    db: OrmSession, state: SchemaState, locked: Sequence[str] = (), *, wait: float, read_only: bool = False
+) -> None:
     """End the session's transaction and begin one that sees a single moment of TutorMax's tables until its end.
 
     `state` is the schema's as just read. `locked` tables are locked against other writers, the others against being
@@ -26,7 +28,8 @@ def begin_at_one_moment(db: OrmSession, state: SchemaState, locked: Sequence[str
     """
     readable = _readable_tables(driver_connection(db.connection()))
     db.rollback()
-    driver = driver_connection(db.connection(execution_options={"isolation_level": "REPEATABLE READ"}))
+    options = {"isolation_level": "REPEATABLE READ"} | ({"postgresql_readonly": True} if read_only else {})
+    driver = driver_connection(db.connection(execution_options=options))
     others = [table for table in readable if table.name not in locked]
     lock_tables(driver, [table for table in readable if table.name in locked], "SHARE ROW EXCLUSIVE", wait)
     lock_tables(driver, others, "ACCESS SHARE", wait)

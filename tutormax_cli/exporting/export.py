@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from tutormax_cli.database.copy.wire import driver_of
 from tutormax_cli.database.driver import schema_of
-from tutormax_cli.database.locks import lock_tables
 from tutormax_cli.database.models import Base
-from tutormax_cli.database.names import own_table
+from tutormax_cli.database.one_moment import begin_at_one_moment
+from tutormax_cli.database.revisions import schema_state
 from tutormax_cli.database.time_limits import lift_time_limits
 from tutormax_cli.exporting.sources import Source, table_source
 from tutormax_cli.exporting.streams import write_rows
@@ -55,19 +55,18 @@ class Exported:
     size: int | None
 
 
-def snapshot(session: Session, tables: Sequence[str] = TABLES) -> Connection:
-    """Begin a read-only transaction that sees these tables as they are now until its end, however long that takes.
+def snapshot(session: Session) -> Connection:
+    """Begin a read-only transaction that sees TutorMax's tables as they are now until its end, however long that takes.
 
-    Raises psycopg's LockNotAvailable where somebody rebuilds one of them for longer than LOCK_PATIENCE.
+    Raises LockTimeout if somebody rebuilds one of them for longer than LOCK_PATIENCE.
     """
     session.rollback()
-    connection = session.connection(
-        execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-    )
+    state = schema_state(driver_of(session.connection()))
+    begin_at_one_moment(session, state, wait=LOCK_PATIENCE, read_only=True)
+    connection = session.connection()
     driver = driver_of(connection)
-    # Before the first look at any row: TRUNCATE would empty a table even for those who look at an older moment.
-    lock_tables(driver, [own_table(driver, name) for name in tables], "ACCESS SHARE", LOCK_PATIENCE)
     lift_time_limits(driver)
+    # A float is written in the fewest digits that give it again, and rows are sorted in fewer passes.
     driver.execute("SET LOCAL extra_float_digits = 1; SET LOCAL work_mem = '64MB'")
     return connection
 
