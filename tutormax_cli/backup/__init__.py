@@ -1,6 +1,6 @@
-"""Dumps of the database, and the ways back: restore, promote, reset.
+"""Dumps of the database, and what is done with them: restore, promote, prove; and reset.
 
-The archives are pg_dump's own custom format, whole databases, and pg_restore of any maker can read them. Here
-pg_restore only turns an archive into SQL and rows; a connection of ours runs them in one transaction, in which what is
-in the way is dropped first and the rows are counted last. So a restore happens wholly or not at all, whatever dies.
+Archives are in pg_dump's custom format, and any pg_restore can read them. Here an archive is read entry by entry: a
+connection of ours runs the definitions in one transaction, in which the tables that are replaced are dropped first and
+the contents are compared last. pg_restore only decompresses the rows. So a restore is atomic, whatever stops it.
 """

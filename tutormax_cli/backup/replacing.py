@@ -150,17 +150,14 @@ def _explain_duplicate_objects() -> Iterator[None]:
 
 def _archived_rights(archive: Archive, entries: Iterable[Entry], kept: Kept) -> Iterator[Right]:
     """Read the statements of the archive about who may use what; many large objects share one entry."""
+    contents = archive.table_of_contents
+    large_objects = {entry.id: ids for entry in contents.entries if (ids := large_objects_of(entry))}
     for entry in entries:
-        text = archive.table_of_contents.decode(entry.definition)
-        if created := _large_objects_of(archive, entry):
-            text = for_large_objects(text, sorted(created - kept.large_objects))
+        text = contents.decode(entry.definition)
+        about = [number for each in entry.dependencies for number in large_objects.get(each, ())]
+        if about:
+            text = for_large_objects(text, [number for number in about if number not in kept.large_objects])
         yield from read_rights(text)
-
-
-def _large_objects_of(archive: Archive, right: Entry) -> set[int]:
-    """Return the large objects whose rights an entry holds; none if it is about something else."""
-    known = (entry for entry in archive.table_of_contents.entries if entry.id in right.dependencies)
-    return {number for entry in known for number in large_objects_of(entry)}
 
 
 def _compare(

@@ -128,7 +128,8 @@ def _omitted(entries: Iterable[Entry], kept: Kept) -> set[int]:
     without_remarks = never | schemas | extensions | log | objects
     without_rights = never | governed | extensions | log | objects | tables
     remarks = {entry.id for entry in known if entry.kind in _REMARKS and _depends(entry, without_remarks)}
-    remarks |= {entry.id for entry in known if entry.kind in _REMARKS and _is_about(entry, kept.large_objects)}
+    kept_remarks = {f"LARGE OBJECT {number}" for number in kept.large_objects}
+    remarks |= {entry.id for entry in known if entry.kind in _REMARKS and entry.name in kept_remarks}
     rights = {entry.id for entry in known if entry.kind in _RIGHTS and _depends(entry, without_rights)}
     rows = {entry.id for entry in known if entry.kind in _ROWS and _depends(entry, extensions)}
     return never | schemas | extensions | log | objects | remarks | rights | rows
@@ -148,10 +149,6 @@ def _log(entries: Iterable[Entry]) -> set[int]:
 def _keeps_all(entry: Entry, kept: Kept) -> bool:
     """Return whether the database has all large objects that an entry creates."""
     return creates_large_objects(entry) and kept.large_objects.issuperset(large_objects_of(entry))
-
-
-def _is_about(entry: Entry, large_objects: Iterable[int]) -> bool:
-    return entry.name in {f"LARGE OBJECT {number}" for number in large_objects}
 
 
 def _depends(entry: Entry, others: set[int]) -> bool:

@@ -29,10 +29,10 @@ def promote(
     format: FormatOption = Format.TABLE,
     output: OutputOption = None,
 ) -> None:
-    """Copy the embedded database to a server, and compare every table.
+    """Copy the embedded database to a server, and compare all contents.
 
-    The server's database is created where it is missing, and must hold no rows. All or nothing; the embedded database
-    stays as it is.
+    The server's database is created if it is missing, and must hold no rows. The copy is made in one transaction; the
+    embedded database is unchanged.
     """
     from tutormax_cli.backup.promote import embedded_settings
     from tutormax_cli.backup.promote import promote as promote_database

@@ -1,4 +1,4 @@
-"""`tutormax reset`: TutorMax's tables dropped and made anew, empty."""
+"""`tutormax reset`: TutorMax's tables dropped and created again, empty."""
 
 from tutormax_cli.cli.connect import begin_change, settings
 from tutormax_cli.cli.console import FILL, emit, next_step, say
@@ -14,9 +14,9 @@ def reset(
     format: FormatOption = Format.TABLE,
     output: OutputOption = None,
 ) -> None:
-    """Drop TutorMax's tables with all their rows, and make them anew, empty.
+    """Drop and recreate all TutorMax tables. Deletes all data.
 
-    Other tables in the database, its mark (production, say) and the admin log stay.
+    It is one transaction. Other tables in the database, its label (such as production) and the admin log stay.
     """
     from tutormax_cli.backup.reset import reset as reset_database
     from tutormax_cli.backup.reset import would_delete

@@ -1,4 +1,4 @@
-"""`tutormax restore`: a dump back into a database, all of it or nothing."""
+"""`tutormax restore`: a dump into a database, in one transaction."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,10 +26,10 @@ def restore(
     format: FormatOption = Format.TABLE,
     output: OutputOption = None,
 ) -> None:
-    """Bring a dump back, all of it or nothing.
+    """Restore a dump into a database, in one transaction.
 
-    A database that is missing is created. Of one that holds rows, TutorMax's tables and others that the dump holds are
-    replaced, which is asked first; whatever else is in it stays. The file is read to its end before anything changes.
+    A missing database is created. If the database holds data, TutorMax's tables and others that the dump holds are
+    replaced after confirmation; everything else in it stays. The file is read to its end before anything is changed.
     """
     from tutormax_cli.backup.archive import read_archive
     from tutormax_cli.backup.restore import require_restorable
