@@ -14,7 +14,13 @@ from hypothesis import strategies as st
 
 from tests.conftest import Server, clean_environment
 from tests.support.clusters import DEBIAN, debian_cluster, embedded_cluster
-from tutormax_cli.backup.table_of_contents import Compression, Entry, Section, TableOfContents, read_table_of_contents
+from tutormax_cli.backup.table_of_contents import (
+    ArchiveSection,
+    Compression,
+    Entry,
+    TableOfContents,
+    read_table_of_contents,
+)
 from tutormax_cli.database.clients import client_environment
 from tutormax_cli.database.connection import connect
 from tutormax_cli.database.embedded import program
@@ -116,10 +122,15 @@ def test_names_and_statements_are_exact(archives: Archives) -> None:
         (table,) = of_kind(contents, "TABLE", "My. Zoo")
         assert table.name == ODD and table.definition.startswith(b'CREATE TABLE "My. Zoo"."odd\n-- Name: x;')
         (rows,) = of_kind(contents, "TABLE DATA", "My. Zoo")
-        assert (rows.name, rows.has_rows, rows.section, rows.dependencies) == (ODD, True, Section.DATA, (table.id,))
+        assert (rows.name, rows.has_rows, rows.section, rows.dependencies) == (
+            ODD,
+            True,
+            ArchiveSection.DATA,
+            (table.id,),
+        )
         assert rows.copy_statement == f'COPY "My. Zoo"."{ODD}" (id, "b""q") FROM stdin;\n'.encode()
         (comment,) = of_kind(contents, "COMMENT", "My. Zoo")
-        assert (comment.dependencies, comment.section) == ((table.id,), Section.PRE_DATA)
+        assert (comment.dependencies, comment.section) == ((table.id,), ArchiveSection.PRE_DATA)
         assert {each.access_method for each in of_kind(contents, "TABLE", "My. Zoo")} == {"heap"}
 
 

@@ -5,10 +5,10 @@ import dataclasses
 import pytest
 
 from tutormax_cli.backup.rows import LargeObject, TableRows, read_rows
-from tutormax_cli.backup.table_of_contents import Entry, Section
+from tutormax_cli.backup.table_of_contents import ArchiveSection, Entry
 from tutormax_cli.errors import TutormaxError
 
-PLAIN = Entry(1, 0, 0, "TABLE DATA", "public", "", "", Section.DATA, b"", b"", "", "", True, ())
+PLAIN = Entry(1, 0, 0, "TABLE DATA", "public", "", "", ArchiveSection.DATA, b"", b"", "", "", True, ())
 
 
 def rows_of(name: str, statement: bytes) -> Entry:

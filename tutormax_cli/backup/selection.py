@@ -12,7 +12,7 @@ import psycopg
 from tutormax_cli.backup.archive import TABLE, Archive
 from tutormax_cli.backup.large_objects import creates_large_objects, existing_large_objects, large_objects_of
 from tutormax_cli.backup.rows import TABLE_ROWS
-from tutormax_cli.backup.table_of_contents import Entry, Section
+from tutormax_cli.backup.table_of_contents import ArchiveSection, Entry
 from tutormax_cli.backup.tables import LOG
 from tutormax_cli.database.names import TableName
 
@@ -99,7 +99,7 @@ def select(archive: Archive, kept: Kept) -> Selection:
     last |= {entry.id for entry in chosen if entry.kind in _REMARKS and last.intersection(entry.dependencies)}
     rights = {entry.id for entry in chosen if entry.kind in _RIGHTS}
     rows = {entry.id for entry in chosen if entry.has_rows}
-    before = {entry.id for entry in chosen if entry.section is Section.PRE_DATA or creates_large_objects(entry)}
+    before = {entry.id for entry in chosen if entry.section is ArchiveSection.PRE_DATA or creates_large_objects(entry)}
 
     def those(wanted: Callable[[int], bool]) -> tuple[Entry, ...]:
         return tuple(entry for entry in chosen if wanted(entry.id))

@@ -37,7 +37,7 @@ _DATED_PARTS = 7
 """Seconds, minutes, hours, day, month (from 0), year (from 1900), whether daylight saving time applied."""
 
 
-class Section(enum.IntEnum):
+class ArchiveSection(enum.IntEnum):
     """The parts of an archive, in their order: tables; rows; indexes, keys and what else needs rows first."""
 
     NONE = 1
@@ -64,7 +64,7 @@ class Entry:
     schema: str | None
     name: str
     owner: str
-    section: Section
+    section: ArchiveSection
     definition: bytes
     copy_statement: bytes
     access_method: str
@@ -282,9 +282,9 @@ def _read_entry(reader: _Reader, version: int) -> Entry:
     )
 
 
-def _section(number: int) -> Section:
+def _section(number: int) -> ArchiveSection:
     try:
-        return Section(number)
+        return ArchiveSection(number)
     except ValueError:
         raise _DamagedError("an entry belongs to no section") from None
 
@@ -313,9 +313,9 @@ def _decoded(entries: Sequence[Entry], encoding: str) -> Iterator[Entry]:
 
 def _placed(entries: Iterable[Entry]) -> Iterator[Entry]:
     """Have each entry without a section of its own take effect in that of the entry before it."""
-    section = Section.PRE_DATA
+    section = ArchiveSection.PRE_DATA
     for entry in entries:
-        section = entry.section if entry.section is not Section.NONE else section
+        section = entry.section if entry.section is not ArchiveSection.NONE else section
         yield replace(entry, section=section)
 
 
