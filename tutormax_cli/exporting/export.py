@@ -10,10 +10,12 @@ import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from tutormax_cli.database.copy.load import TIME_LIMITS
 from tutormax_cli.database.copy.wire import driver_of
 from tutormax_cli.database.models import Base
-from tutormax_cli.exporting.sources import Source, quoted, table_source
+from tutormax_cli.database.names import own_table
+from tutormax_cli.database.revisions import require_head, schema_state
+from tutormax_cli.database.snapshot import WAIT, take_snapshot
+from tutormax_cli.exporting.sources import Source, table_source
 from tutormax_cli.exporting.streams import write_rows
 from tutormax_cli.exporting.targets import exported_folder
 from tutormax_cli.files.compression import Compression, compressed, open_write
@@ -22,9 +24,6 @@ from tutormax_cli.files.whole import whole_file
 
 TABLES = tuple(Base.metadata.tables)
 """The tables that can be exported, those that others refer to first."""
-
-LOCK_PATIENCE = 30
-"""Seconds to wait for a table that somebody has locked against readers."""
 
 Listener = Callable[[str, int], None]
 """Told of a source's name how many more of its rows are written."""
@@ -52,31 +51,24 @@ class Exported:
     size: int | None
 
 
-def snapshot(session: Session, tables: Sequence[str] = TABLES) -> Connection:
+def snapshot(session: Session, tables: Sequence[str] = TABLES, wait: float = WAIT) -> Connection:
     """Begin a read-only transaction that sees these tables as they are now until its end, however long that takes.
 
-    Raises psycopg's LockNotAvailable where somebody rebuilds one of them for longer than LOCK_PATIENCE.
+    Raises LockTimeout if somebody locks one of them for `wait` seconds, SchemaNotReady if the schema is not at head.
     """
     session.rollback()
     connection = session.connection(
         execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     )
     driver = driver_of(connection)
-    # Before the first look at any row: TRUNCATE would empty a table even for those who look at an older moment.
-    driver.execute(f"SET LOCAL lock_timeout = '{LOCK_PATIENCE}s'".encode())
-    driver.execute(f"LOCK TABLE {', '.join(map(quoted, tables))} IN ACCESS SHARE MODE".encode())
-    driver.execute(_PREPARE, [[*TIME_LIMITS, *_SESSION], [*("0" for _ in TIME_LIMITS), *_SESSION.values()]])
+    take_snapshot(driver, [own_table(driver, name) for name in tables], wait)
+    require_head(schema_state(driver))
+    driver.execute(_PREPARE)
     return connection
 
 
-_SESSION = {"extra_float_digits": "1", "work_mem": "64MB"}
+_PREPARE = b"SET LOCAL extra_float_digits = 1; SET LOCAL work_mem = '64MB'"
 """A float is written in the fewest digits that give it again, and rows are sorted in fewer passes."""
-
-_PREPARE = """
-    SELECT set_config(name, value, true)
-    FROM unnest(%s::text[], %s::text[]) AS wanted (name, value) JOIN pg_settings USING (name)
-"""
-"""Those that this version of PostgreSQL knows."""
 
 
 def table_sources(connection: Connection, tables: Sequence[str] = TABLES) -> list[Source]:
