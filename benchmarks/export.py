@@ -53,7 +53,7 @@ def prepare(settings: Settings, tutors: int, days: int) -> dict[str, str]:
     environment = environment_for(settings)
     tutormax(environment, "init")
     tutormax(environment, "seed", "--raw", "--tutors", str(tutors), "--days", str(days), "--as-of", "2026-06-01")
-    with connect(settings, autocommit=True) as connection:
+    with connect(settings, autocommit=True, path=None) as connection:
         connection.execute("VACUUM ANALYZE sessions")
     return environment
 

@@ -94,7 +94,7 @@ def company(server: Settings, name: str) -> Iterator[Settings]:
     with reserved(server, name) as settings:
         create_database(settings)
         upgrade(settings)
-        with connect(settings, autocommit=True) as connection:
+        with connect(settings, autocommit=True, path=None) as connection:
             connection.execute(PEOPLE.encode())
             connection.execute("CHECKPOINT")
         yield settings
@@ -102,7 +102,7 @@ def company(server: Settings, name: str) -> Iterator[Settings]:
 
 def write_sessions(settings: Settings, file: Path, rows: int) -> None:
     """Write sessions of those people as CSV, times in UTC with their offset."""
-    with connect(settings) as connection, psycopg.ClientCursor(connection) as cursor, file.open("wb") as out:
+    with connect(settings, path=None) as connection, psycopg.ClientCursor(connection) as cursor, file.open("wb") as out:
         query = cursor.mogrify(SESSIONS, {"rows": rows})
         with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER)".encode()) as copy:
             for chunk in copy:
@@ -111,7 +111,7 @@ def write_sessions(settings: Settings, file: Path, rows: int) -> None:
 
 def check(settings: Settings, rows: int) -> None:
     """Make sure that every row arrived, and that keys and indexes are there."""
-    with connect(settings) as connection:
+    with connect(settings, path=None) as connection:
         found = connection.execute(
             "SELECT count(*), (SELECT count(*) FROM pg_indexes WHERE tablename = 'sessions') FROM sessions"
         ).fetchone()

@@ -32,7 +32,7 @@ def environment_for(settings: Settings) -> dict[str, str]:
 
 def client(name: str, settings: Settings) -> str:
     """Find one of PostgreSQL's programs that is fit for the server."""
-    with connect(settings) as connection:
+    with connect(settings, path=None) as connection:
         return str(client_program(name, settings, connection.info.server_version // 10_000))
 
 

@@ -65,7 +65,7 @@ def main() -> None:
 
 def total_rows(settings: Settings) -> int:
     """Count the rows of all tables."""
-    with connect(settings) as connection:
+    with connect(settings, path=None) as connection:
         return sum(count_rows(connection).values())
 
 

@@ -22,7 +22,8 @@ from psycopg import sql
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from tutormax_cli.database.connection import connect, connection_keywords
+from tests.support.connections import connect
+from tutormax_cli.database.connection import connection_keywords
 from tutormax_cli.database.embedded import EmbeddedServer
 from tutormax_cli.database.engine import make_engine
 from tutormax_cli.database.migrations import create_database, upgrade

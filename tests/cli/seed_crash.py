@@ -19,7 +19,8 @@ from psycopg import sql
 
 from tests.conftest import Server, clean_environment, url_of
 from tests.database.catalog import schema
-from tutormax_cli.database.connection import connect, connection_keywords
+from tests.support.connections import connect
+from tutormax_cli.database.connection import connection_keywords
 from tutormax_cli.database.queries import count_rows
 from tutormax_cli.errors import ConnectionFailed
 from tutormax_cli.seeding.record import Seeded, read_seed_record

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Finished, clean_environment
+from tests.support.connections import connect
 from tutormax_cli.cli.app import run
-from tutormax_cli.database.connection import connect
 from tutormax_cli.exporting.export import TABLES
 from tutormax_cli.files.compression import open_read
 from tutormax_cli.settings import Settings

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Finished, Server, clean_environment, url_of
+from tests.support.connections import connect
+from tests.support.tables import contents, held_rows
 from tutormax_cli.backup.dump import dump
-from tutormax_cli.backup.tables import Digest, digests, existing
 from tutormax_cli.cli import app
-from tutormax_cli.database.connection import connect
 from tutormax_cli.database.environment import Environment, mark
+from tutormax_cli.database.losses import Losses
 from tutormax_cli.errors import TutormaxError
 from tutormax_cli.settings import Settings
 
@@ -69,11 +70,6 @@ def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ar
         return Finished(code, said.out, said.err)
 
     return run
-
-
-def contents(settings: Settings) -> dict[str, Digest]:
-    with connect(settings) as driver:
-        return digests(driver, existing(driver))
 
 
 def backups(tmp_path: Path) -> list[Path]:
@@ -207,23 +203,25 @@ def test_where_nothing_is_lost_no_backup_is_made(command: str, here: Here, setti
 def test_rows_that_come_after_the_question_are_not_lost(
     command: str, here: Here, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def arrive(chosen: Settings, *arguments: object) -> dict[str, int]:
+    def arrive(chosen: Settings, *arguments: object) -> Losses:
         with connect(chosen) as driver:
             driver.execute("INSERT INTO students (student_id, name) VALUES ('late', 'Late')")
-        return {"students": 0}
+        return Losses({})
 
-    monkeypatch.setattr("tutormax_cli.backup.reset.held_rows", arrive)
+    monkeypatch.setattr("tutormax_cli.backup.reset.would_delete", arrive)
     monkeypatch.setattr("tutormax_cli.backup.restore.would_lose", arrive)
     done = here(settings, *DESTROYERS[command], *([] if command == "restore" else ["--yes"]))
     assert (done.exit_code, done.stdout) == (1, "")
-    assert "error: rows have come in the meantime: 1 students; nothing was changed" in done.stderr
-    assert contents(settings)["public.students"].rows == 1
+    assert (
+        "error: the rows to be deleted are no longer those that were confirmed: now 1 students; nothing was changed"
+        in done.stderr
+    )
+    assert held_rows(settings)["students"] == 1
     assert backups(tmp_path) == []
 
 
 def tutors(settings: Settings) -> int | None:
-    held = contents(settings)
-    return held["public.tutors"].rows if "public.tutors" in held else None
+    return held_rows(settings).get("tutors")
 
 
 def test_a_real_terminal(company: Settings, untouched: None, tmp_path: Path) -> None:

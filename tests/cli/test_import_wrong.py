@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from tests.conftest import Server, url_of
+from tests.support.connections import connect
 from tutormax_cli.cli import app
-from tutormax_cli.database.connection import connect
 from tutormax_cli.settings import Settings
 
 TUTORS = "tutor_id,name,email,onboarding_date,status,subjects\n"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.conftest import Finished
-from tutormax_cli.database.connection import connect
+from tests.support.connections import connect
 from tutormax_cli.database.migrations import drift
 from tutormax_cli.settings import Settings
 

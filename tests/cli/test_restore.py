@@ -8,8 +8,8 @@ import pytest
 from psycopg import sql
 
 from tests.conftest import Finished, Server, url_of
+from tests.support.connections import connect
 from tutormax_cli.backup.dump import dump
-from tutormax_cli.database.connection import connect
 from tutormax_cli.settings import Settings
 
 Run = Callable[..., Finished]

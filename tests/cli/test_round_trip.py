@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Finished, Server, url_of
-from tutormax_cli.database.connection import connect
+from tests.support.connections import connect
 from tutormax_cli.database.models import Base
 from tutormax_cli.settings import Settings
 

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from tests.cli.test_conventions import every_command
 from tests.conftest import clean_environment, run_tutormax
-from tutormax_cli.database.connection import connect
+from tests.support.connections import connect
 from tutormax_cli.database.embedded import EmbeddedServer
 from tutormax_cli.settings import Settings
 

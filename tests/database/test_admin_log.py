@@ -5,6 +5,7 @@ import pwd
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from tests.conftest import Finished, url_of
 from tests.database.catalog import schema
+from tests.support.connections import connect
 from tutormax_cli.database import Student
 from tutormax_cli.database.admin_log import (
     WRITTEN_COLUMNS,
@@ -22,11 +24,12 @@ from tutormax_cli.database.admin_log import (
     entries,
     name_command,
     record,
+    record_dump,
     require_log,
 )
-from tutormax_cli.database.connection import connect
 from tutormax_cli.database.logged_session import logged, note_rows
 from tutormax_cli.database.migrations import downgrade, drift, stamp, upgrade
+from tutormax_cli.database.revisions import revisions
 from tutormax_cli.errors import SchemaNotReady, TutormaxError, UsageError
 from tutormax_cli.settings import Settings
 
@@ -216,10 +219,12 @@ def test_a_downgrade_leaves_it_and_says_what_was_lost(settings: Settings, db: Se
     assert log(settings)[: len(held)] == held
     told = [(entry.revision, entry.rows) for entry in log(settings)[len(held) :]]
     assert told == [
+        ("20261122_1900", {}),
         ("20251107_0000", {}),
         (None, {"students": {"deleted": 2}}),
         ("20251107_0000", {}),
         ("20261122_1900", {}),
+        ("20261125_1000", {}),
     ]
 
 
@@ -228,7 +233,7 @@ def test_a_failed_migration_leaves_an_entry(settings: Settings) -> None:
     with pytest.raises(UsageError):
         downgrade(settings, "-7")
     (entry,) = log(settings, before)
-    assert (entry.outcome, entry.exit_code, entry.revision) == ("failed", 2, "20261122_1900")
+    assert (entry.outcome, entry.exit_code, entry.revision) == ("failed", 2, revisions()[-1].id)
 
 
 def test_entries_come_newest_first(connection: psycopg.Connection) -> None:
@@ -243,6 +248,83 @@ def test_every_column_is_filled_by_us_or_by_the_server(connection: psycopg.Conne
         "SELECT attname FROM pg_attribute WHERE attrelid = 'tutormax_admin.log'::regclass AND attnum > 0"
     ).fetchall()
     assert {name for (name,) in rows} == {*WRITTEN_COLUMNS, "id", "at", "role", "address", "application"}
+
+
+def logged_dump(settings: Settings) -> str | None:
+    return record_dump(settings, dump_id="3f0e", size=52_000, file=Path("/backups/a.dump"), seconds=1.5)
+
+
+def test_a_dump_is_an_entry_with_its_id_size_and_file(settings: Settings) -> None:
+    before = newest(settings)
+    assert logged_dump(settings) is None
+    (entry,) = log(settings, before)
+    assert entry.details == {"dump": {"id": "3f0e", "bytes": 52_000, "file": "/backups/a.dump"}}
+    assert (entry.seconds, entry.outcome, entry.revision) == (1.5, "done", revisions()[-1].id)
+
+
+def test_a_file_named_like_a_url_is_left_out(settings: Settings) -> None:
+    url = Path(f"postgresql://me:{SECRET}@db/tm")
+    assert record_dump(settings, dump_id="3f0e", size=1, file=url, seconds=1.0) is None
+    assert SECRET not in repr(log(settings))
+
+
+def test_a_dump_that_cannot_be_logged_has_a_reason(settings: Settings, connection: psycopg.Connection) -> None:
+    role = f"dumps_{settings.dbname}"
+    connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
+    try:
+        reader = replace(settings, keywords={**(settings.keywords or {}), "user": role})
+        assert logged_dump(reader) == "this role may not add to the admin log (tutormax_admin.log)"
+    finally:
+        connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+    connection.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(of(settings)))
+    assert str(logged_dump(settings)).startswith("this server is read-only")
+    connection.execute(sql.SQL("ALTER DATABASE {} RESET ALL").format(of(settings)))
+    connection.execute("ALTER TABLE tutormax_admin.log DROP COLUMN details")
+    assert logged_dump(settings) == "the admin log is of an earlier revision (tutormax migrate up)"
+    connection.execute("DROP SCHEMA tutormax_admin CASCADE")
+    assert logged_dump(settings) == "the database has no admin log (tutormax_admin.log)"
+    nowhere = replace(settings, keywords={**(settings.keywords or {}), "dbname": "tutormax_nowhere"})
+    assert "does not exist" in str(logged_dump(nowhere))
+
+
+def of(settings: Settings) -> sql.Identifier:
+    return sql.Identifier(settings.dbname)
+
+
+def test_a_log_of_an_earlier_revision_is_written_and_shown(settings: Settings, connection: psycopg.Connection) -> None:
+    downgrade(settings, "20261122_1900")
+    connection.execute("ALTER TABLE tutormax_admin.log DROP COLUMN details")
+    record(connection, Entry("tutormax test", 0.1))
+    assert entries(connection, 1)[0].details is None
+    upgrade(settings)
+    assert logged_dump(settings) is None
+
+
+def test_who_could_write_to_the_log_can_write_its_details(settings: Settings, connection: psycopg.Connection) -> None:
+    odd = sql.Identifier(f'A "b".c {settings.dbname}')
+    downgrade(settings, "20261122_1900")
+    connection.execute("ALTER TABLE tutormax_admin.log DROP COLUMN details")
+    connection.execute(sql.SQL("CREATE ROLE {}").format(odd))
+    granted = sql.SQL("GRANT INSERT (command, seconds) ON tutormax_admin.log TO {}, PUBLIC")
+    try:
+        connection.execute(granted.format(odd))
+        upgrade(settings)
+        row = connection.execute(
+            "SELECT array_agg(coalesce(rolname, 'PUBLIC') ORDER BY rolname) FROM pg_attribute, aclexplode(attacl) acl"
+            " LEFT JOIN pg_roles ON pg_roles.oid = grantee"
+            " WHERE attrelid = 'tutormax_admin.log'::regclass AND attname = 'details' AND privilege_type = 'INSERT'"
+        ).fetchone()
+        assert row == ([f'A "b".c {settings.dbname}', "PUBLIC"],)
+    finally:
+        connection.execute(sql.SQL("DROP OWNED BY {0}; DROP ROLE {0}").format(odd))
+
+
+def test_a_database_without_a_log_can_be_migrated(settings: Settings, connection: psycopg.Connection) -> None:
+    """As after the restore of a backup, which holds the eight tables alone."""
+    downgrade(settings, "20261122_1900")
+    connection.execute("DROP SCHEMA tutormax_admin CASCADE")
+    upgrade(settings)
+    assert drift(settings) == []
 
 
 def test_the_commands_write_down_themselves_and_no_secret(

@@ -7,8 +7,9 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -16,15 +17,20 @@ from psycopg import sql
 
 from tests.conftest import Server, clean_environment, url_of
 from tests.database.catalog import schema
+from tests.support.connections import connect
+from tests.support.tables import contents, held_rows
 from tutormax_cli.backup.archive import Archive, read_archive
+from tutormax_cli.backup.contents import Contents, Digest, read_contents
 from tutormax_cli.backup.dump import dump
 from tutormax_cli.backup.promote import embedded_settings, promote
 from tutormax_cli.backup.reset import reset
 from tutormax_cli.backup.restore import restore, would_lose
-from tutormax_cli.backup.tables import Digest, digests, existing, rights_on
-from tutormax_cli.database.connection import connect
+from tutormax_cli.backup.rights import rights_on
+from tutormax_cli.backup.tables import existing
 from tutormax_cli.database.environment import Environment, mark, marked
+from tutormax_cli.database.losses import Losses
 from tutormax_cli.database.migrations import create_database, downgrade, drift
+from tutormax_cli.database.names import TableName
 from tutormax_cli.database.revisions import revisions
 from tutormax_cli.errors import SchemaNotReady, TutormaxError, UsageError
 from tutormax_cli.settings import Settings
@@ -44,11 +50,6 @@ def nowhere(server: Server) -> Iterator[Settings]:
     name = f"tutormax_test_{os.urandom(6).hex()}"
     yield server.database(name)
     server.drop(name)
-
-
-def contents(settings: Settings) -> dict[str, Digest]:
-    with connect(settings) as driver:
-        return digests(driver, existing(driver))
 
 
 def structure(settings: Settings) -> list[str]:
@@ -72,7 +73,7 @@ def test_a_dump_is_private_whole_and_says_what_it_holds(seeded: Settings, archiv
 
 def test_a_restore_into_nothing_makes_the_same_database(seeded: Settings, archive: Archive, nowhere: Settings) -> None:
     create_database(nowhere)
-    assert would_lose(nowhere, archive) == {}
+    assert not would_lose(nowhere, archive)
     before = log_entries(seeded)
     restored = restore(nowhere, archive)
     assert (contents(nowhere), structure(nowhere)) == (contents(seeded), structure(seeded))
@@ -89,7 +90,7 @@ def test_a_restore_replaces_what_is_there_and_leaves_the_rest(
         driver.execute("CREATE TABLE orders AS SELECT 1 AS id")
         driver.execute("DROP INDEX ix_sessions_subject")
         mark(driver, Environment.STAGING)
-    assert {table: rows for table, rows in would_lose(settings, archive).items() if rows} == {"students": 1}
+    assert {table: rows for table, rows in would_lose(settings, archive).counts.items() if rows} == {"students": 1}
     logged = log_entries(settings)
     restore(settings, archive)
     assert contents(settings) == contents(seeded)
@@ -166,9 +167,9 @@ def test_the_rights_of_the_database_outlast_an_archive_that_knows_others(
             restore(settings, each)
             with connect(settings) as driver:
                 assert rights_on(driver, existing(driver)) == before
-        assert [statement.partition(" TO ")[0] for statement in before] == [
-            "GRANT SELECT ON TABLE public.tutors",
-            "GRANT UPDATE (name) ON TABLE public.tutors",
+        assert [sql.Composed([right.statement]).as_string().partition(" TO ")[0] for right in before] == [
+            'GRANT SELECT ON TABLE "public"."tutors"',
+            'GRANT UPDATE ("name") ON TABLE "public"."tutors"',
         ]
     finally:
         with connect(settings) as driver:
@@ -179,15 +180,15 @@ def test_what_depends_on_our_tables_stops_a_restore(archive: Archive, settings: 
     with connect(settings) as driver:
         driver.execute("CREATE VIEW names AS SELECT name FROM tutors")
     before = structure(settings)
-    with pytest.raises(TutormaxError, match="view names depends on table tutors"):
+    with pytest.raises(TutormaxError, match=r"view public\.names depends on table public\.tutors"):
         restore(settings, archive)
     assert structure(settings) == before
     assert log_entries(settings)[-1][0] == "failed"
 
 
 def test_writers_wait_while_the_backup_is_made_and_readers_do_not(archive: Archive, settings: Settings) -> None:
-    def look(held: Mapping[str, int]) -> None:
-        assert not any(held.values())
+    def look(held: Losses) -> None:
+        assert not held
         with connect(settings) as other:
             assert other.execute("SELECT count(*) FROM tutors").fetchone() == (0,)
             other.execute("SET lock_timeout = '50ms'")
@@ -203,8 +204,8 @@ def test_a_backup_that_fails_stops_everything(archive: Archive, settings: Settin
         driver.execute("INSERT INTO students (student_id, name) VALUES ('kept', 'Kept')")
     before = contents(settings)
 
-    def fail(held: Mapping[str, int]) -> None:
-        assert held["students"] == 1
+    def fail(held: Losses) -> None:
+        assert held.counts["students"] == 1
         raise TutormaxError("the disk is full")
 
     with pytest.raises(TutormaxError, match="disk is full"):
@@ -234,7 +235,10 @@ def test_a_cut_or_scratched_archive_is_never_restored(archive: Archive, tmp_path
         (b"", "is empty"),
         (b"--\n-- PostgreSQL database dump\n--\n", "is not an archive of pg_dump"),
         (b"PGDM", "is not an archive of pg_dump"),
-        (b"PGDMP\x01\x63\x00\x04\x08\x01", "is damaged or cut off"),
+        (b"PGDMP\x01\x0f\x00\x04\x08\x01", "is damaged or cut off"),
+        (b"PGDMP\x01\x63\x00\x04\x08\x01", "written by a newer pg_dump: its format is 1.99"),
+        (b"PGDMP\x01\x0c\x00\x04\x08\x01", "written by a pg_dump older than 10.3"),
+        (b"PGDMP\x01\x0f\x00\x04\x08\x03\x01", "is not in pg_dump's custom format"),
     ],
 )
 def test_a_wrong_file_is_told_by_its_name(content: bytes | None, words: str, tmp_path: Path) -> None:
@@ -331,7 +335,7 @@ def test_a_reset_keeps_the_log_the_mark_and_other_tables(seeded_settings: Settin
     logged = log_entries(seeded_settings)
     assert reset(seeded_settings).current == revisions()[-1].id
     assert drift(seeded_settings) == []
-    assert {digest.rows for table, digest in contents(seeded_settings).items() if "alembic" not in table} == {0}
+    assert set(held_rows(seeded_settings).values()) == {0}
     with connect(seeded_settings) as driver:
         assert driver.execute("SELECT * FROM orders").fetchall() == [(1,)]
         assert marked(driver) is Environment.PRODUCTION
@@ -354,10 +358,14 @@ def test_promoting_copies_everything_and_compares_it(seeded: Settings, nowhere: 
 def test_a_copy_that_differs_is_taken_back(
     seeded: Settings, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tutormax_cli.backup.promote.digests", lambda driver, tables: {"public.tutors": object()})
-    with pytest.raises(TutormaxError, match="copies of tutors differ"):
+    def read_other(*arguments: Any, **options: Any) -> Contents:
+        found = read_contents(*arguments, **options)
+        return dataclasses.replace(found, tables={**found.tables, TableName("public", "tutors"): Digest(60, "1")})
+
+    monkeypatch.setattr("tutormax_cli.backup.replacing.read_contents", read_other)
+    with pytest.raises(TutormaxError, match=r"table tutors: the number of rows is right \(60\), but their contents"):
         promote(seeded, settings)
-    assert {digest.rows for table, digest in contents(settings).items() if "alembic" not in table} == {0}
+    assert set(held_rows(settings).values()) == {0}
 
 
 def test_there_is_nothing_to_promote_where_there_is_no_embedded_database(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.connections import connect
 from tutormax_cli.database import clients
 from tutormax_cli.database.clients import client_environment, client_program
-from tutormax_cli.database.connection import connect
 from tutormax_cli.errors import TutormaxError, UsageError
 from tutormax_cli.settings import Settings, load_settings
 

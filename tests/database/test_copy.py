@@ -47,7 +47,7 @@ from tutormax_cli.database.models import Base, Student, Tutor
 
 KINDS = Table(
     "kinds",
-    MetaData(),
+    MetaData(schema="pg_temp"),
     Column("row", Integer),
     Column("int", Integer),
     Column("float", Float),

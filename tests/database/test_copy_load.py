@@ -12,8 +12,10 @@ from sqlalchemy import Connection, Engine, func, select, text
 from sqlalchemy.orm import Session
 
 from tutormax_cli.columns import Coded, Columns
-from tutormax_cli.database.copy import bulk_load, load, locks
+from tutormax_cli.database import locks
+from tutormax_cli.database.copy import bulk_load, load
 from tutormax_cli.database.models import Base, Student, Tutor
+from tutormax_cli.database.names import TableName
 from tutormax_cli.errors import LockTimeout
 
 TABLES = Base.metadata.sorted_tables
@@ -211,9 +213,19 @@ def test_a_table_in_use_is_given_up_with_the_name_of_who_uses_it(engine: Engine)
         application.execute(text("SET application_name = 'a test'"))
         application.execute(select(Tutor)).all()
         with pytest.raises(LockTimeout, match=r"tutors is in use by a test of \w+, pid \d+; waited 0\.1 s"):
-            locks.lock_tables(driver(connection), ["students", "tutors"], "ACCESS EXCLUSIVE", wait=0.1)
+            locks.lock_tables(
+                driver(connection),
+                [TableName("public", "students"), TableName("public", "tutors")],
+                "ACCESS EXCLUSIVE",
+                wait=0.1,
+            )
         application.rollback()
-        locks.lock_tables(driver(connection), ["students", "tutors"], "ACCESS EXCLUSIVE", wait=0.1)
+        locks.lock_tables(
+            driver(connection),
+            [TableName("public", "students"), TableName("public", "tutors")],
+            "ACCESS EXCLUSIVE",
+            wait=0.1,
+        )
         assert connection.execute(text("SHOW lock_timeout")).scalar() == "0"
 
 
@@ -224,7 +236,12 @@ def test_while_waiting_nothing_is_held(engine: Engine) -> None:
     def load_it() -> None:
         with engine.connect() as connection:
             try:
-                locks.lock_tables(driver(connection), ["tutors", "students", "sessions"], "ACCESS EXCLUSIVE", wait=20)
+                locks.lock_tables(
+                    driver(connection),
+                    [TableName("public", "tutors"), TableName("public", "students"), TableName("public", "sessions")],
+                    "ACCESS EXCLUSIVE",
+                    wait=20,
+                )
                 outcome.append(None)
             except Exception as problem:
                 outcome.append(problem)

@@ -15,9 +15,9 @@ import pytest
 from psycopg import sql
 
 from tests.conftest import Server
-from tutormax_cli.database.connection import connect
+from tests.support.connections import connect
 from tutormax_cli.database.environment import Environment, mark
-from tutormax_cli.reports.doctor import activity, data, machine, schema, server
+from tutormax_cli.reports.doctor import access, activity, data, machine, schema, server
 from tutormax_cli.reports.doctor.examine import CHECKS, Examination, examine
 from tutormax_cli.reports.doctor.findings import Check, Finding, Patient, State
 from tutormax_cli.settings import Settings
@@ -47,7 +47,7 @@ def test_a_healthy_company(company: Settings, tmp_path: Path) -> None:
     unwell = {name: finding for name, finding in found.findings.items() if finding.state is not State.OK}
     # Statistics of the clone come when the server likes, and seeded companies leave work undone.
     assert set(unwell) <= {"vacuum", "high risk", "interventions"}, unwell
-    assert {"connection", *CHECKS, "settings file"} == set(found.findings)
+    assert {"connection", *CHECKS, "settings file"} - {"proofs"} == set(found.findings)
     assert (found.environment, found.unreachable) == (None, None)
 
 
@@ -56,8 +56,8 @@ FAULTS: dict[str, tuple[Check, str, State, str, str]] = {
         schema.indexes,
         "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_tutors_status'::regclass",
         State.FAILED,
-        "invalid: ix_tutors_status",
-        "REINDEX INDEX CONCURRENTLY ix_tutors_status;",
+        "invalid: public.ix_tutors_status",
+        "REINDEX INDEX CONCURRENTLY public.ix_tutors_status;",
     ),
     "a constraint that is not valid": (
         schema.constraints,
@@ -82,9 +82,9 @@ FAULTS: dict[str, tuple[Check, str, State, str, str]] = {
     ),
     "a pending revision": (
         schema.revision,
-        "UPDATE alembic_version SET version_num = '20251107_0000'",
+        "UPDATE alembic_version SET version_num = '20261122_1900'",
         State.FAILED,
-        "at 20251107_0000, 1 revision(s) behind",
+        "at 20261122_1900, 1 revision(s) behind",
         "tutormax migrate up",
     ),
     "a newer schema": (
@@ -126,11 +126,36 @@ FAULTS: dict[str, tuple[Check, str, State, str, str]] = {
         "tutormax migrate stamp 20251107_0000, then tutormax migrate up",
     ),
     "a schema where everybody may create": (
-        server.rights,
+        access.rights_of_public,
         "GRANT CREATE ON SCHEMA public TO PUBLIC",
         State.WARNING,
-        "everybody may create functions in schema public",
+        "every role may create functions in schema public",
         "REVOKE CREATE ON SCHEMA public FROM PUBLIC;",
+    ),
+    "a function named like PostgreSQL's own": (
+        access.look_alikes,
+        "CREATE ROLE stranger_in_doctor; GRANT CREATE ON SCHEMA public TO stranger_in_doctor;"
+        "SET LOCAL ROLE stranger_in_doctor;"
+        "CREATE FUNCTION public.quote_ident(name) RETURNS text LANGUAGE sql AS $$ SELECT 'x' $$; RESET ROLE",
+        State.FAILED,
+        "function public.quote_ident(name) of role stranger_in_doctor",
+        "DROP FUNCTION public.quote_ident(name);",
+    ),
+    "a stranger's type in our schema": (
+        access.look_alikes,
+        "CREATE ROLE stranger_in_doctor; GRANT CREATE ON SCHEMA public TO stranger_in_doctor;"
+        "SET LOCAL ROLE stranger_in_doctor; CREATE DOMAIN public.mark AS int; RESET ROLE",
+        State.WARNING,
+        "migrations will refuse the schema while it holds type public.mark of role stranger_in_doctor",
+        "DROP DOMAIN public.mark;",
+    ),
+    "a trigger's function without a path": (
+        access.trigger_functions,
+        "CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;"
+        "CREATE TRIGGER noted BEFORE INSERT ON public.tutors FOR EACH ROW EXECUTE FUNCTION public.note()",
+        State.WARNING,
+        "public.note (trigger noted on tutors)",
+        "ALTER FUNCTION public.note() SET search_path = public, pg_temp;",
     ),
     "no admin log": (
         schema.admin_log,
@@ -205,6 +230,7 @@ def test_a_fault_is_found_with_what_mends_it(
 ) -> None:
     assert check(patient).state is State.OK
     patient.driver.execute(fault.encode())
+    patient.driver.execute("SET LOCAL search_path = pg_catalog, pg_temp")
     found = check(patient)
     assert (found.state, found.mend) == (state, mend)
     assert says in found.says

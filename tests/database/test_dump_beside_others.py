@@ -14,13 +14,13 @@ import pytest
 from psycopg import sql
 
 from tests.conftest import Server
+from tests.support.connections import connect
 from tests.support.other_sessions import before_locking, execute
 from tutormax_cli.backup import pg_dump
 from tutormax_cli.backup.archive import Archive, read_archive
 from tutormax_cli.backup.contents import Contents, read_contents
 from tutormax_cli.backup.dump import dump, free_name
 from tutormax_cli.backup.seal import read_seal
-from tutormax_cli.database.connection import connect
 from tutormax_cli.database.names import TableName
 from tutormax_cli.database.snapshot import take_snapshot
 from tutormax_cli.errors import LockTimeout, TutormaxError
@@ -55,7 +55,7 @@ def dumped(settings: Settings, folder: Path, **options: Any) -> tuple[Archive, C
 
 
 def rows(archive: Archive, table: str) -> int:
-    return archive.rows[f"public.{table}"]
+    return archive.rows[TableName("public", table)]
 
 
 @pytest.mark.parametrize("ours_alone", [False, True])
@@ -336,7 +336,7 @@ def test_tables_of_extensions_temporary_tables_and_children_are_no_obstacle(
         other.commit()
         other.execute("LOCK TABLE mine IN ACCESS EXCLUSIVE MODE")
         archive, sealed = dumped(reader, tmp_path, wait=5.0)
-    assert rows(archive, '"part one"') == 2 and rows(archive, "cats") == 1 and rows(archive, "animals") == 0
+    assert rows(archive, "part one") == 2 and rows(archive, "cats") == 1 and rows(archive, "animals") == 0
     assert {public("part one"), public("cats"), public("animals")} <= sealed.tables.keys()
 
 
@@ -344,7 +344,7 @@ def test_a_child_of_one_of_our_tables_is_in_a_backup_of_them(settings: Settings,
     execute(settings, 'CREATE TABLE "Old Students" () INHERITS (students)', "CREATE TABLE others AS SELECT 1 AS id")
     execute(settings, "INSERT INTO \"Old Students\" (student_id, name) VALUES ('s', 'S')")
     archive, sealed = dumped(settings, tmp_path, ours_alone=True)
-    assert rows(archive, '"Old Students"') == 1 and public("others") not in sealed.tables
+    assert rows(archive, "Old Students") == 1 and public("others") not in sealed.tables
 
 
 def test_two_backups_of_one_minute_are_two_files(settings: Settings, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from psycopg import sql
 
 from tests.conftest import Server
-from tutormax_cli.database.connection import connect
+from tests.support.connections import connect
 from tutormax_cli.database.environment import Environment, mark, marked, on_this_machine
 from tutormax_cli.errors import TutormaxError
 from tutormax_cli.settings import Settings

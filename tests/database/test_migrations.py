@@ -12,16 +12,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 from psycopg import sql
 from sqlalchemy import create_engine, text
 
 from tests.conftest import Finished, Server, clean_environment, url_of
 from tests.database.catalog import schema
-from tutormax_cli.database.connection import connect
+from tests.support.connections import connect
 from tutormax_cli.database.embedded import EmbeddedServer
 from tutormax_cli.database.engine import DIALECT
 from tutormax_cli.database.migration_lock import LOCK_KEY
-from tutormax_cli.database.migrations import downgrade, drift, script_heads, stamp, state, upgrade
+from tutormax_cli.database.migrations import alembic_config, downgrade, drift, stamp, state, upgrade
 from tutormax_cli.database.models import Base
 from tutormax_cli.database.revisions import revisions, script_folder
 from tutormax_cli.errors import LockTimeout, SchemaNotReady, TutormaxError, UsageError
@@ -47,7 +48,7 @@ def tables(settings: Settings) -> set[str]:
 
 
 def test_there_is_one_history_and_its_files_are_named_for_their_revisions() -> None:
-    assert script_heads() == (revisions()[-1].id,)
+    assert tuple(ScriptDirectory.from_config(alembic_config()).get_heads()) == (revisions()[-1].id,)
     assert (script_folder() / "versions" / "20251107_0000_initial_schema.py").is_file()
 
 

@@ -11,8 +11,8 @@ import pytest
 from psycopg import sql
 
 from tests.conftest import Server, run_tutormax, url_of
+from tests.support.connections import connect
 from tutormax_cli.backup.reset import reset
-from tutormax_cli.database.connection import connect
 from tutormax_cli.database.copy import bulk_load
 from tutormax_cli.database.copy.load import REBUILD_FROM_ROWS
 from tutormax_cli.database.embedded import program

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy.orm import Session as OrmSession
 
 from tests.conftest import Server
-from tutormax_cli.database.connection import connect
+from tests.support.connections import connect
 from tutormax_cli.database.engine import make_engine
 from tutormax_cli.seeding.seed import seed
 from tutormax_cli.settings import Settings

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from psycopg import sql
 
-from tutormax_cli.database.connection import connect
+from tests.support.connections import connect
 from tutormax_cli.database.driver import SyncConnection
 from tutormax_cli.settings import Settings
 
@@ -23,7 +23,7 @@ def before_locking(monkeypatch: pytest.MonkeyPatch, action: Callable[[], None], 
 
     def hooked(self: SyncConnection, query: Any, *arguments: Any, **options: Any) -> Any:
         text = query.as_string(self) if isinstance(query, sql.Composed) else str(query)
-        if "SAVEPOINT locks; SET LOCAL" in text:
+        if text.startswith("SAVEPOINT locks"):
             first[0] = True
         elif text.startswith("LOCK TABLE") and first[0] and left[0]:
             first[0] = False

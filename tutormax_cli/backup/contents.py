@@ -125,9 +125,12 @@ def read_sequences(driver: psycopg.Connection, sequences: Collection[TableName])
     }
 
 
-def list_tables(driver: psycopg.Connection) -> list[TableName]:
-    """Return the tables whose rows are in a dump of the whole database, in the order of their names."""
-    return [name for name, _ in _dumped(driver, "r")]
+def list_tables(driver: psycopg.Connection, kinds: str = "r") -> list[TableName]:
+    """Return the tables whose rows are in a dump of the whole database, in the order of their names.
+
+    `kinds` are other kinds of pg_class.relkind, such as `p` for partitioned tables.
+    """
+    return [name for name, _ in _dumped(driver, kinds)]
 
 
 def list_sequences(driver: psycopg.Connection, owners: Collection[TableName] | None = None) -> list[TableName]:
@@ -171,8 +174,8 @@ def _compare_states(expected: str | None, found: str | None) -> str | None:
     return "not expected" if expected is None else f"expected {expected}; found {found}"
 
 
-def _dumped(driver: psycopg.Connection, kind: str) -> list[tuple[TableName, TableName | None]]:
-    """Return the relations of one kind that a dump of the whole database holds, each with the table that owns it.
+def _dumped(driver: psycopg.Connection, kinds: str) -> list[tuple[TableName, TableName | None]]:
+    """Return the relations of some kinds that a dump of the whole database holds, each with the table that owns it.
 
     Temporary ones and those of extensions are not among them.
     """
@@ -185,14 +188,14 @@ def _dumped(driver: psycopg.Connection, kind: str) -> list[tuple[TableName, Tabl
             JOIN pg_catalog.pg_class r ON r.oid = d.refobjid JOIN pg_catalog.pg_namespace s ON s.oid = r.relnamespace
             WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = d.classid AND d.deptype IN ('a', 'i')
         ) o ON c.relkind = 'S' AND o.objid = c.oid
-        WHERE c.relkind = %s AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+        WHERE c.relkind = ANY (%s) AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
             AND NOT EXISTS (
                 SELECT FROM pg_catalog.pg_depend e
                 WHERE e.classid = 'pg_catalog.pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e'
             )
         ORDER BY 1, 2
         """,
-        [kind],
+        [list(kinds)],
     ).fetchall()
     return [(TableName(schema, name), TableName(*owner) if owner[0] else None) for schema, name, *owner in found]
 

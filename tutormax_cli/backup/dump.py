@@ -6,14 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
-import psycopg
-
 from tutormax_cli.backup.archive import Archive, read_archive
 from tutormax_cli.backup.contents import Contents, list_sequences, list_tables, read_contents
 from tutormax_cli.backup.pg_dump import dump_to_file
 from tutormax_cli.backup.progress import Listener, silent
 from tutormax_cli.backup.seal import new_seal, seal
-from tutormax_cli.backup.tables import OURS, for_people, people_call
+from tutormax_cli.backup.tables import OURS, display_counts
 from tutormax_cli.database.names import TableName
 from tutormax_cli.database.revisions import schema_state
 from tutormax_cli.database.snapshot import WAIT, Snapshot, in_snapshot
@@ -61,7 +59,7 @@ def dump(
 
         archive = in_snapshot(settings, write, what="a dump", tables=tables, wait=wait)
         size = unfinished.path.stat().st_size
-    return Dumped(path, size, for_people(archive.rows), archive.revision, monotonic() - began)
+    return Dumped(path, size, display_counts(archive.rows, settings.schema), archive.revision, monotonic() - began)
 
 
 def free_name(folder: Path, dbname: str, at: datetime) -> Path:
@@ -82,7 +80,7 @@ def _write(settings: Settings, held: Snapshot, unfinished: Unfinished, ours_alon
     contents = _contents(held, ours_alone, listener)
     seal(unfinished.path, new_seal(held.driver, revision, contents))
     archive = read_archive(settings, unfinished.path, listener)
-    _check(held.driver, archive, contents)
+    _check(archive, contents)
     return archive
 
 
@@ -95,15 +93,8 @@ def _contents(held: Snapshot, ours_alone: bool, listener: Listener) -> Contents:
     return read_contents(held.driver, tables, sequences=sequences, large_objects=(), listener=listener)
 
 
-def _check(driver: psycopg.Connection, archive: Archive, contents: Contents) -> None:
+def _check(archive: Archive, contents: Contents) -> None:
     """Compare the rows in the archive with those that its snapshot of the database holds. Raises TutormaxError."""
-    held = {_sql_name(driver, table): digest.rows for table, digest in contents.tables.items()}
-    wrong = [people_call(name) for name, rows in held.items() if archive.rows.get(name) != rows]
+    wrong = [table.display for table, digest in contents.tables.items() if archive.rows.get(table) != digest.rows]
     if wrong:
         raise TutormaxError(f"the dump doesn't hold all rows of {', '.join(wrong)}; it was thrown away", "try again")
-
-
-def _sql_name(driver: psycopg.Connection, table: TableName) -> str:
-    row = driver.execute("SELECT format('%%I.%%I', %s::text, %s::text)", [table.schema, table.name]).fetchone()
-    assert row is not None
-    return str(row[0])

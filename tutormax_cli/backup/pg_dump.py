@@ -14,12 +14,11 @@ from time import monotonic
 
 from tutormax_cli.backup.programs import failure, is_local, lines_of, output_of, running
 from tutormax_cli.backup.progress import Listener, Stage
-from tutormax_cli.backup.tables import people_call
 from tutormax_cli.database.clients import client_environment, client_program
 from tutormax_cli.database.snapshot import Snapshot, SnapshotLostError
 from tutormax_cli.errors import TutormaxError
 from tutormax_cli.files.whole import Unfinished
-from tutormax_cli.settings import Settings
+from tutormax_cli.settings import DEFAULT_SCHEMA, Settings
 
 COMPRESSION = 1
 """Of zlib's levels: writing takes half the time of the usual 6, and the file is a third larger."""
@@ -52,7 +51,7 @@ def dump_to_file(
         assert process.stderr is not None
         for line in lines_of(process.stderr.fileno(), tick):
             if table := _TABLE.search(line):
-                doing, first_row = people_call(table["name"]), True
+                doing, first_row = table["name"].removeprefix(f"{DEFAULT_SCHEMA}."), True
             else:
                 said.append(line)
     if process.returncode:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-from sqlalchemy import Text, cast, delete, func, literal, select, text, update
+from sqlalchemy import Text, cast, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session as OrmSession
 
@@ -21,6 +21,7 @@ from tutormax_cli.churn.weekly import WEEK
 from tutormax_cli.columns import Coded, Column
 from tutormax_cli.database.copy import copy_in
 from tutormax_cli.database.enums import RiskLevel
+from tutormax_cli.database.locks import lock_against_writers
 from tutormax_cli.database.models import Base, ChurnPrediction
 
 _LEVELS = tuple(RiskLevel)
@@ -56,7 +57,7 @@ def predict(db: OrmSession, as_of: datetime) -> PredictionSummary:
 
 def predict_weekly(db: OrmSession, as_of: datetime, weeks: Sequence[int]) -> Iterator[PredictionSummary]:
     """Do what `predict` does for instants so many weeks before `as_of`, one after the other, from one reading."""
-    db.execute(text(f"LOCK TABLE {ChurnPrediction.__tablename__} IN SHARE ROW EXCLUSIVE MODE"))
+    lock_against_writers(db, ChurnPrediction.__tablename__)
     history = read_history(db, as_of, _HISTORY_WEEKS, max(weeks))
     for back in weeks:
         yield _predict(db, as_of - back * WEEK, history.before(back).last(_HISTORY_WEEKS))

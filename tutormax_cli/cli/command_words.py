@@ -6,6 +6,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from tutormax_cli.database.admin_log import file_words
+
 LEFT_OUT = "…"
 """Stands for a value that may be a secret or somebody's data."""
 
@@ -53,8 +55,7 @@ def _shown(value: Any, *, bare_word: bool) -> str:
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d}" if value.time() == time() else value.isoformat()
     if isinstance(value, Path):
-        text = str(value).encode("utf-8", "backslashreplace").decode()
-        return LEFT_OUT if ":/" in text else text
+        return file_words(value) or LEFT_OUT
     if isinstance(value, (int, float)):
         return str(value)
     return value if bare_word and isinstance(value, str) and _BARE_WORD.fullmatch(value) else LEFT_OUT

@@ -32,6 +32,7 @@ COMMANDS = {
     "Operate": {
         "shell": "Open psql on the database, with the settings and the password of every other command.",
         "dump": "Write the whole database to one file, and check that it holds every row.",
+        "prove": "Restore a dump into a throw-away server, and compare it with what was dumped.",
         "restore": "Bring a dump back, all of it or nothing.",
         "promote": "Copy the embedded database to a server, and compare every table.",
         "reset": "Drop TutorMax's tables with all their rows, and make them anew, empty.",

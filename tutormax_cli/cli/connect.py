@@ -1,11 +1,13 @@
-"""The database of this run: which one, said aloud where it changes, and a session on it."""
+"""The database of this run: its settings, and a session on it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 
 from tutormax_cli.cli.console import say
 from tutormax_cli.cli.invocation import current
+from tutormax_cli.errors import LockTimeout, UsageError
 from tutormax_cli.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -16,10 +18,25 @@ if TYPE_CHECKING:
 
 LOCK_PATIENCE_SECONDS = 30
 
+TRIES = 3
+"""How often work on one snapshot is tried if another session changes what it has read."""
+
+T = TypeVar("T")
+
 
 def settings() -> Settings:
     """Give the settings of this run: --database-url first, then the environment and `.env`."""
     return load_settings(current.database_url)
+
+
+def named_settings(url: str, option: str) -> Settings:
+    """Return the settings of this run with the database that an option names. Raises UsageError if it names none."""
+    from tutormax_cli.settings import parse_url
+
+    keywords = parse_url(url, option)
+    if not {"dbname", "service"} & keywords.keys():
+        raise UsageError(f"{option} names no database", f"name it: {option} postgresql://user@host:5432/name")
+    return replace(settings(), source=option, keywords=keywords)
 
 
 def announce(chosen: Settings) -> None:
@@ -32,36 +49,63 @@ def announce(chosen: Settings) -> None:
 
 
 @contextmanager
-def database_session(*, writes: bool) -> Iterator["Session"]:
+def database_session(*, writes: bool, snapshot: bool | None = None, locked: Sequence[str] = ()) -> Iterator["Session"]:
     """Open a session on this run's database, whose schema is at head. The caller commits.
 
     Without `writes` the transaction is read-only; with it every commit adds an entry to the admin log, and so does an
-    error. Raises ConnectionFailed, SchemaNotReady, or TutormaxError where the role may not write to the log.
+    error. With `snapshot` (the default for reading) all that is read comes from one moment, taken after locks that keep
+    the tables from being emptied or rebuilt; `locked` tables are locked against other writers before that moment too.
+
+    Raises ConnectionFailed, SchemaNotReady, LockTimeout, or TutormaxError if the role may not write to the log.
     """
-    from sqlalchemy import text
     from sqlalchemy.orm import Session
 
-    from tutormax_cli.database.engine import driver_connection, make_engine
+    from tutormax_cli.database.engine import command_engine, driver_connection
     from tutormax_cli.database.logged_session import logged
+    from tutormax_cli.database.one_moment import begin_at_one_moment
     from tutormax_cli.database.revisions import require_head, schema_state
+    from tutormax_cli.database.triggers import trigger_failures_explained
 
     chosen = settings()
     if writes:
         announce(chosen)
-    engine = make_engine(chosen)
+    engine = command_engine(chosen)
+    options = {} if writes else {"postgresql_readonly": True}
     try:
-        with Session(engine, expire_on_commit=False) as session:
-            options = {} if writes else {"postgresql_readonly": True}
-            connection = session.connection(execution_options=options)
-            state = schema_state(driver_connection(connection))
+        with (
+            trigger_failures_explained(chosen),
+            Session(engine.execution_options(**options), expire_on_commit=False) as session,
+        ):
+            state = schema_state(driver_connection(session.connection()))
             require_head(state)
-            if writes:
+            if not writes if snapshot is None else snapshot:
+                begin_at_one_moment(session, state, locked, wait=LOCK_PATIENCE_SECONDS)
+            elif writes:
                 # What another session holds is waited for, but not for ever.
-                session.execute(text(f"SET LOCAL lock_timeout = '{LOCK_PATIENCE_SECONDS}s'"))
+                limit = f"SET LOCAL lock_timeout = '{LOCK_PATIENCE_SECONDS}s'"
+                driver_connection(session.connection()).execute(limit.encode())
             with logged(session, state.current) if writes else nullcontext():
                 yield session
     finally:
         engine.dispose()
+
+
+def on_one_moment(work: Callable[["Session"], T], *, locked: Sequence[str]) -> T:
+    """Return what `work` returns, which reads one snapshot and commits what it made of it.
+
+    If another session changes or removes a row that it refers to, it is done again. Raises LockTimeout if that goes on.
+    """
+    from psycopg.errors import SerializationFailure
+    from sqlalchemy.exc import DBAPIError
+
+    for _ in range(TRIES):
+        try:
+            with database_session(writes=True, snapshot=True, locked=locked) as db:
+                return work(db)
+        except (DBAPIError, SerializationFailure) as problem:
+            if not isinstance(getattr(problem, "orig", problem), SerializationFailure):
+                raise
+    raise LockTimeout("another session keeps changing the tutors; nothing was changed", "try again when it is done")
 
 
 def embedded_server() -> "EmbeddedServer":

@@ -3,12 +3,14 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tutormax_cli.cli.connect import database_session
+from tutormax_cli.cli.connect import on_one_moment
 from tutormax_cli.cli.console import FILL, emit, next_step, say
 from tutormax_cli.cli.options import AsOf, FormatOption, OutputOption
 from tutormax_cli.reports.render import Format
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from tutormax_cli.evaluation import EvaluationSummary
     from tutormax_cli.reports.report import Report
 
@@ -18,17 +20,21 @@ def evaluate(as_of: AsOf = None, format: FormatOption = Format.TABLE, output: Ou
 
     Stores them in place of that day's earlier evaluation; other days' stay. Nothing dated at or after --as-of counts.
     """
+    from tutormax_cli.database.models import TutorPerformanceMetric
     from tutormax_cli.evaluation import evaluate
     from tutormax_cli.reports.lookup import holds_logins, holds_tutors, newest_session
     from tutormax_cli.reports.words import at_data_end, early_end, with_as_of
 
-    with database_session(writes=True) as db:
+    def work(db: "Session") -> tuple["EvaluationSummary", bool, bool, datetime | None]:
         summary = evaluate(db, as_of or datetime.now(UTC))
         empty = not summary.tutors and not holds_tutors(db)
         older_logins = not summary.logins_known and holds_logins(db)
         newest = newest_session(db, summary.as_of) if summary.tutors else None
-        warning = early_end(newest, summary.as_of, "tutormax evaluate")
         db.commit()
+        return summary, empty, older_logins, newest
+
+    summary, empty, older_logins, newest = on_one_moment(work, locked=[TutorPerformanceMetric.__tablename__])
+    warning = early_end(newest, summary.as_of, "tutormax evaluate")
     emit(_report(summary, warning, older_logins=older_logins), format, output)
     following = with_as_of("tutormax predict", as_of) if summary.tutors else FILL if empty else "tutormax stats"
     if newest and warning:

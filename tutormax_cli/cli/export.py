@@ -76,10 +76,10 @@ def export(
     form = _form(format, compress, None if all_tables else output)
     tables = _tables(table, aggregates)
     key = _key(key_file) if pseudonymise or key_file is not None else None
-    with database_session(writes=False) as db:
+    with database_session(writes=False, snapshot=False) as db:
         from tutormax_cli.exporting.export import snapshot
 
-        connection = snapshot(db, tables)
+        connection = snapshot(db)
         sources = _sources(connection, tables, aggregates, key)
         with _listening(connection, sources) as listener:
             done = _write(connection, sources, form, output, all_tables, force, listener)
@@ -134,13 +134,15 @@ def _sources(
     connection: "Connection", tables: Sequence[str], aggregates: bool, key: "PseudonymKey | None"
 ) -> list["Source"]:
     """Give what is to be exported, and say what is not the data as they are."""
+    from tutormax_cli.database.copy.wire import driver_of
+    from tutormax_cli.database.driver import schema_of
     from tutormax_cli.exporting import pseudonyms
     from tutormax_cli.exporting.aggregates import FEWEST_PEOPLE, subject_months
     from tutormax_cli.exporting.export import table_sources
 
     if aggregates:
         say(f"cells of fewer than {FEWEST_PEOPLE} tutors or students are left empty", style="dim")
-        return [subject_months()]
+        return [subject_months(schema_of(driver_of(connection)))]
     sources = table_sources(connection, tables)
     if key is None:
         return sources

@@ -15,8 +15,7 @@ from tutormax_cli.cli.console import err, same_database, say
 from tutormax_cli.errors import TutormaxError, UsageError
 
 if TYPE_CHECKING:
-    import psycopg
-
+    from tutormax_cli.database.losses import Losses
     from tutormax_cli.settings import Settings
 
 NoBackupOption = Annotated[bool, typer.Option("--no-backup", help="Don't make a backup of what is lost first.")]
@@ -67,42 +66,39 @@ def _ask(dbname: str, danger: str | None, yes: bool) -> None:
         raise TutormaxError("not confirmed; nothing was changed")
 
 
-def back_up_held(held: Mapping[str, int], *, confirmed: Mapping[str, int], skip: bool) -> None:
-    """Back up what is `held` now that nobody else can write; more may have come since the loss was `confirmed`.
+def back_up_held(held: "Losses", *, confirmed: "Losses", skip: bool) -> None:
+    """Back up the rows to be deleted, counted now that nobody else can write.
 
-    Raises TutormaxError where it was said that nothing would be lost, and where there is no backup.
+    Raises TutormaxError if they are more or others than those that were confirmed, and if there is no backup.
     """
-    if any(held.values()) and not any(confirmed.values()):
-        rows = ", ".join(f"{count:,} {table}" for table, count in held.items() if count)
-        raise TutormaxError(f"rows have come in the meantime: {rows}; nothing was changed", "try again")
-    back_up(held, skip=skip)
+    from tutormax_cli.database.losses import refuse_other_losses
+
+    refuse_other_losses(confirmed, held)
+    back_up(held.counts, skip=skip)
 
 
-def back_up(losses: Mapping[str, int], *, skip: bool, driver: "psycopg.Connection | None" = None) -> None:
-    """Keep our tables (or all, where others lose rows too) in an archive first, and say how to get them back.
+def back_up(losses: Mapping[str, int], *, skip: bool) -> None:
+    """Keep our tables (or all, if others lose rows too) in an archive first, and print how to restore it.
 
-    It goes into the folder `backups` of the home folder. `driver`, where given, keeps others from writing until its
-    transaction ends, so that nothing is written between backup and loss. `skip` and a loss of no rows make none.
-    Raises TutormaxError where it fails: then nothing may be lost.
+    It goes into the folder `backups` of the home folder. The caller keeps others from writing, so that nothing is
+    written between backup and loss. `skip` and a loss of no rows make none. Raises TutormaxError if it fails: then
+    nothing may be deleted.
     """
     if skip or not any(losses.values()):
         return
     from tutormax_cli.backup.dump import dump, free_name
-    from tutormax_cli.backup.tables import OURS, existing
-    from tutormax_cli.backup.transaction import lift_time_limits, lock_out_writers
+    from tutormax_cli.backup.tables import OURS, own_tables
     from tutormax_cli.reports.render.cells import shown
     from tutormax_cli.reports.report import Column, Kind
 
     chosen = settings()
     folder = chosen.home / "backups"
+    ours = {*OURS, *(table.display for table in own_tables(chosen.schema))}
     say(f"backing up {sum(losses.values()):,} rows first (--no-backup goes without)")
     try:
-        if driver is not None:
-            lift_time_limits(driver)
-            lock_out_writers(driver, existing(driver))
         path = free_name(_private(folder), chosen.dbname, datetime.now(UTC))
         with backup_progress() as listener:
-            made = dump(chosen, path, ours_alone=set(losses) <= set(OURS), replace=False, listener=listener)
+            made = dump(chosen, path, ours_alone=set(losses) <= ours, replace=False, listener=listener)
     except TutormaxError as problem:
         raise type(problem)(
             f"no backup, so nothing was changed: {problem.message}", "to go on without one, add --no-backup"

@@ -12,6 +12,9 @@ from tutormax_cli.errors import CheckFailed
 from tutormax_cli.reports.render import Format
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tutormax_cli.database.losses import Losses
     from tutormax_cli.database.migrations import Listener, Migrated
     from tutormax_cli.database.revisions import Revision
 
@@ -64,9 +67,10 @@ def down(
     check_target(target)
     announce(chosen)
     losses = rows_lost(chosen, target)
-    confirm_loss(losses, yes=yes, confirm=confirm)
-    back_up(losses, skip=no_backup)
-    _tell(downgrade(chosen, target, wait=wait, listener=_listener("taken back")))
+    confirm_loss(losses.counts, yes=yes, confirm=confirm)
+    before = _once_backed_up(losses, skip=no_backup)
+    losing = [table.name for table in losses.tables]
+    _tell(downgrade(chosen, target, wait=wait, listener=_listener("reverted"), losing=losing, before=before))
     next_step("tutormax migrate status")
 
 
@@ -173,6 +177,22 @@ def stamp(
     confirm_change(f"This says of {chosen.description} that its schema is at {target}", yes=yes, confirm=confirm)
     say(f"stamped; schema at {stamp_database(chosen, target).current or 'base'}")
     next_step("tutormax migrate check")
+
+
+def _once_backed_up(confirmed: "Losses", *, skip: bool) -> "Callable[[Losses], None]":
+    """Compare the rows to be deleted with those that were confirmed at each step, and back them up at the first."""
+    from tutormax_cli.database.losses import refuse_other_losses
+
+    backed_up = False
+
+    def before(held: "Losses") -> None:
+        nonlocal backed_up
+        refuse_other_losses(confirmed, held)
+        if not backed_up:
+            back_up(held.counts, skip=skip)
+            backed_up = True
+
+    return before
 
 
 def _listener(verb: str) -> "Listener":

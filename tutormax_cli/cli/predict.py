@@ -3,12 +3,14 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tutormax_cli.cli.connect import database_session
+from tutormax_cli.cli.connect import on_one_moment
 from tutormax_cli.cli.console import FILL, emit, next_step, say
 from tutormax_cli.cli.options import AsOf, FormatOption, OutputOption
 from tutormax_cli.reports.render import Format
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from tutormax_cli.churn.daily import PredictionSummary
     from tutormax_cli.reports.report import Report
 
@@ -24,15 +26,19 @@ def predict(as_of: AsOf = None, format: FormatOption = Format.TABLE, output: Out
     at or after --as-of counts, so a past day is predicted as it would have been then.
     """
     from tutormax_cli.churn.daily import predict
+    from tutormax_cli.database.models import ChurnPrediction
     from tutormax_cli.reports.lookup import holds_tutors, newest_session
     from tutormax_cli.reports.words import at_data_end, early_end, with_as_of
 
-    with database_session(writes=True) as db:
+    def work(db: "Session") -> tuple["PredictionSummary", bool, datetime | None]:
         summary = predict(db, as_of or datetime.now(UTC))
         empty = not summary.tutors and not holds_tutors(db)
         newest = newest_session(db, summary.as_of) if summary.tutors else None
-        warning = early_end(newest, summary.as_of, "tutormax predict")
         db.commit()
+        return summary, empty, newest
+
+    summary, empty, newest = on_one_moment(work, locked=[ChurnPrediction.__tablename__])
+    warning = early_end(newest, summary.as_of, "tutormax predict")
     emit(_report(summary, warning), format, output)
     following = with_as_of("tutormax risk-report", as_of) if summary.tutors else FILL if empty else "tutormax stats"
     if newest and warning:

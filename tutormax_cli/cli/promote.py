@@ -1,13 +1,12 @@
 """`tutormax promote`: from the embedded database to a server."""
 
 import shlex
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tutormax_cli.cli.backup_progress import backup_progress
-from tutormax_cli.cli.connect import announce, settings
+from tutormax_cli.cli.connect import announce, named_settings, settings
 from tutormax_cli.cli.console import emit, next_step, say
 from tutormax_cli.cli.options import FormatOption, OutputOption
 from tutormax_cli.errors import UsageError
@@ -55,15 +54,10 @@ def promote(
 
 
 def _target(to: str | None) -> "Settings":
-    """Give the settings of the server. Raises UsageError where none is named."""
-    from tutormax_cli.settings import parse_url
-
-    chosen = settings()
+    """Return the settings of the server. Raises UsageError if none is named."""
     if to is not None:
-        keywords = parse_url(to, "--to")
-        if not {"dbname", "service"} & keywords.keys():
-            raise UsageError("--to names no database", "name it: --to postgresql://user@host:5432/name")
-        return replace(chosen, source="--to", keywords=keywords)
+        return named_settings(to, "--to")
+    chosen = settings()
     if chosen.embedded:
         raise UsageError("no server is named", "name it: tutormax promote --to postgresql://user@host:5432/name")
     return chosen

@@ -18,15 +18,15 @@ def reset(
 
     Other tables in the database, its mark (production, say) and the admin log stay.
     """
-    from tutormax_cli.backup.reset import held_rows
     from tutormax_cli.backup.reset import reset as reset_database
+    from tutormax_cli.backup.reset import would_delete
     from tutormax_cli.database.connection import connect
     from tutormax_cli.reports.migrations import tables_report
 
     chosen = settings()
     announce(chosen)
-    losses = held_rows(chosen)
-    confirm_loss(losses, yes=yes, confirm=confirm)
+    losses = would_delete(chosen)
+    confirm_loss(losses.counts, yes=yes, confirm=confirm)
     state = reset_database(
         chosen,
         before=lambda held: back_up_held(held, confirmed=losses, skip=no_backup),

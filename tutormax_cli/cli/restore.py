@@ -14,6 +14,7 @@ from tutormax_cli.reports.render import Format
 
 if TYPE_CHECKING:
     from tutormax_cli.backup.archive import Archive
+    from tutormax_cli.database.losses import Losses
     from tutormax_cli.settings import Settings
 
 
@@ -31,22 +32,22 @@ def restore(
     replaced, which is asked first; whatever else is in it stays. The file is read to its end before anything changes.
     """
     from tutormax_cli.backup.archive import read_archive
-    from tutormax_cli.backup.restore import refuse_newer
+    from tutormax_cli.backup.restore import require_restorable
 
     chosen = settings()
     announce(chosen)
     with backup_progress() as listener:
         archive = read_archive(chosen, file, listener)
-    state = refuse_newer(archive)
+    state = require_restorable(chosen, archive)
     losses = _losses(chosen, archive)
-    if any(losses.values()):
-        confirm_loss(losses, yes=yes, confirm=confirm)
+    if losses:
+        confirm_loss(losses.counts, yes=yes, confirm=confirm)
     _run(chosen, archive, losses, no_backup, format, output)
     next_step("tutormax migrate up" if state.pending else "tutormax stats")
 
 
-def _losses(chosen: "Settings", archive: "Archive") -> dict[str, int]:
-    """Make the database where it is missing, and count the rows that would be lost."""
+def _losses(chosen: "Settings", archive: "Archive") -> "Losses":
+    """Create the database if it is missing, and count the rows that would be deleted."""
     from tutormax_cli.backup.restore import would_lose
     from tutormax_cli.database.migrations import create_database
 
@@ -58,7 +59,7 @@ def _losses(chosen: "Settings", archive: "Archive") -> dict[str, int]:
 def _run(
     chosen: "Settings",
     archive: "Archive",
-    losses: dict[str, int],
+    losses: "Losses",
     no_backup: bool,
     format: Format,
     output: Path | None,

@@ -10,14 +10,16 @@ import typer
 
 from tutormax_cli.cli.connect import database_session
 from tutormax_cli.cli.console import emit, next_step
-from tutormax_cli.cli.guards import NoBackupOption, back_up, confirm_loss
+from tutormax_cli.cli.guards import NoBackupOption, back_up_held, confirm_loss
 from tutormax_cli.cli.options import ConfirmOption, FormatOption, OutputOption, YesOption, parse_time
 from tutormax_cli.errors import UsageError
 from tutormax_cli.reports.render import Format
 
 if TYPE_CHECKING:
+    import psycopg
     from sqlalchemy.orm import Session
 
+    from tutormax_cli.database.losses import Losses
     from tutormax_cli.reports.report import Report
     from tutormax_cli.seeding.seed import Mode
     from tutormax_cli.simulation import World
@@ -68,13 +70,14 @@ def seed(
     mode = Mode.APPEND if append else Mode.REPLACE if replace else Mode.REFUSE
     world = World(tutors, days, seed, as_of or datetime.combine(datetime.now(UTC), time(), UTC))
     with database_session(writes=not dry_run) as db:
-        world, held = _look(db, world, mode, ends=as_of is not None)
+        world, held, losses = _look(db, world, mode, ends=as_of is not None)
         if dry_run:
             report = _planned(world, mode, held, raw)
         else:
-            if mode is Mode.REPLACE and any(held.values()):
-                confirm_loss(held, yes=yes, confirm=confirm)
-                back_up(held, skip=no_backup, driver=driver_connection(db.connection()))
+            if mode is Mode.REPLACE:
+                if losses:
+                    confirm_loss(held, yes=yes, confirm=confirm)
+                _back_up(driver_connection(db.connection()), losses, skip=no_backup)
                 note_rows(db, "deleted", held)
             report = _run(db, world, mode, raw)
     emit(report, format, output)
@@ -82,18 +85,20 @@ def seed(
         next_step("tutormax evaluate" if raw else "tutormax risk-report")
 
 
-def _look(db: "Session", world: "World", mode: "Mode", *, ends: bool) -> tuple["World", Mapping[str, int]]:
-    """Count the rows of every table, and fit the world to the tutors that are there where it is to be appended.
+def _look(db: "Session", world: "World", mode: "Mode", *, ends: bool) -> tuple["World", Mapping[str, int], "Losses"]:
+    """Count the rows of every table, and those that replacing would delete; fit the world to existing tutors.
 
-    It ends when theirs does unless it was told when it `ends`. Raises TutormaxError where the seeding is refused.
+    An appended world ends when theirs does unless it was told when it `ends`. Raises TutormaxError if it is refused.
     """
     from tutormax_cli.database.engine import driver_connection
+    from tutormax_cli.database.losses import Losses
     from tutormax_cli.database.queries import count_rows
     from tutormax_cli.seeding.record import read_seed_record
     from tutormax_cli.seeding.seed import continued, refuse_rows
 
     driver = driver_connection(db.connection())
     held = count_rows(driver)
+    losses = _losses(driver) if mode == "replace" else Losses({})
     if mode == "refuse":
         refuse_rows(held)
     if mode == "append":
@@ -102,7 +107,26 @@ def _look(db: "Session", world: "World", mode: "Mode", *, ends: bool) -> tuple["
             world = dataclasses.replace(world, as_of=runs[-1].as_of)
         world = continued(driver, world)
     db.rollback()  # No transaction stays open while somebody thinks about a question.
-    return world, held
+    return world, held, losses
+
+
+def _losses(driver: "psycopg.Connection") -> "Losses":
+    from tutormax_cli.database.losses import count_losses
+    from tutormax_cli.database.names import own_table
+    from tutormax_cli.database.queries import existing_tables
+
+    return count_losses(driver, [own_table(driver, name) for name in existing_tables(driver)])
+
+
+def _back_up(driver: "psycopg.Connection", confirmed: "Losses", *, skip: bool) -> None:
+    """Lock the tables, compare their rows with those that were confirmed, and back these up."""
+    from tutormax_cli.backup.tables import existing
+    from tutormax_cli.backup.transaction import lock_out_writers
+    from tutormax_cli.database.time_limits import lift_time_limits
+
+    lift_time_limits(driver)
+    lock_out_writers(driver, existing(driver))
+    back_up_held(_losses(driver), confirmed=confirmed, skip=skip)
 
 
 def _planned(world: "World", mode: "Mode", held: Mapping[str, int], raw: bool) -> "Report":

@@ -1,8 +1,8 @@
 """The admin log: every command that changes the database adds an entry, in the transaction of its work.
 
-So there is no change without an entry and no entry without a change; work that failed leaves an entry in a
-transaction of its own. Nobody can change or remove an entry: a trigger refuses. Entries hold no secret and no row's
-values: of rows their number, of an error its SQLSTATE and exit code.
+So there is no change without an entry, and no entry without a change but those of dumps and their proofs; work that
+failed leaves an entry in a transaction of its own. Nobody can change or remove an entry: a trigger refuses. Entries
+hold no secret and no row's values: of rows their number, of an error its SQLSTATE and exit code.
 """
 
 import os
@@ -11,7 +11,7 @@ import socket
 import sys
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -22,8 +22,11 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from tutormax_cli import __version__
+from tutormax_cli.database.connection import connect
 from tutormax_cli.database.failures import explain
+from tutormax_cli.database.revisions import schema_state
 from tutormax_cli.errors import INTERRUPTED, ConnectionFailed, SchemaNotReady, TutormaxError
+from tutormax_cli.settings import Settings
 
 SCHEMA = "tutormax_admin"
 LOG = f"{SCHEMA}.log"
@@ -40,11 +43,15 @@ WRITTEN_COLUMNS = (
     "exit_code",
     "sqlstate",
     "version",
+    "details",
 )
 """The columns that we fill; the others (time, role, address, application) the server fills by itself."""
 
 LONGEST_COMMAND = 500
 """Characters of a command line that are kept."""
+
+LOCK_TIMEOUT_MS = 2000
+"""How long an entry about a dump waits for a lock on the log, so that it never holds up a backup."""
 
 Rows = Mapping[str, Mapping[str, int]]
 """Rows by table and by what became of them: {"sessions": {"inserted": 3}}."""
@@ -60,7 +67,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One command as it is to be written down: how long it took, its rows, the schema's revision, how it ended."""
+    """One command as it is to be written down: how long it took, its rows, the schema's revision, how it ended.
+
+    `details` are facts of a dump or of a proof, under the keys `dump` and `proof`.
+    """
 
     command: str
     seconds: float
@@ -69,6 +79,7 @@ class Entry:
     outcome: Outcome = Outcome.DONE
     exit_code: int = 0
     sqlstate: str | None = None
+    details: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +102,7 @@ class Written:
     exit_code: int
     sqlstate: str | None
     version: str
+    details: dict[str, Any] | None
 
 
 _command: ContextVar[str | None] = ContextVar("tutormax_command", default=None)
@@ -142,10 +154,60 @@ def record(driver: psycopg.Connection, entry: Entry) -> None:
         "os_user": _os_user(),
         "host": socket.gethostname(),
         "version": __version__,
+        "details": Jsonb(entry.details),
     }
-    columns = ", ".join(WRITTEN_COLUMNS)
-    places = ", ".join(f"%({name})s" for name in WRITTEN_COLUMNS)
-    driver.execute(f"INSERT INTO {LOG} ({columns}) VALUES ({places})".encode(), values)
+    # The log of an earlier revision has no details, and a migration adds its first entries to that.
+    filled = [name for name in WRITTEN_COLUMNS if name != "details" or entry.details is not None]
+    places = ", ".join(f"%({name})s" for name in filled)
+    driver.execute(f"INSERT INTO {LOG} ({', '.join(filled)}) VALUES ({places})".encode(), values)
+
+
+def record_dump(settings: Settings, *, dump_id: str, size: int, file: Path, seconds: float) -> str | None:
+    """Add an entry for a finished dump of `size` bytes; return the reason if that is not possible, else None."""
+    details = {"dump": {"id": dump_id, "bytes": size, "file": file_words(file.absolute())}}
+    try:
+        with connect(settings) as driver:
+            return record_details(driver, Entry(command_name(), round(seconds, 3), details=details))
+    except TutormaxError as problem:
+        return problem.message
+
+
+def record_details(driver: psycopg.Connection, entry: Entry) -> str | None:
+    """Add an entry with details about work that changed nothing; return the reason if that is not possible, else None.
+
+    The reason may be a right, a log of an earlier revision, or a server that is read-only.
+    """
+    try:
+        with driver.transaction():
+            driver.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}".encode())
+            if (allowed := may_write(driver)) is None:
+                return f"the database has no admin log ({LOG})"
+            if not allowed:
+                return f"this role may not add to the admin log ({LOG})"
+            if not _has_details(driver):
+                return "the admin log is of an earlier revision (tutormax migrate up)"
+            record(driver, replace(entry, revision=schema_state(driver).current))
+    except psycopg.Error as problem:
+        return explain(problem).message
+    return None
+
+
+def file_words(path: Path) -> str | None:
+    """Return the path of a file as the log may hold it; None for one that looks like a URL, which may hold a secret."""
+    text = str(path).encode("utf-8", "backslashreplace").decode()
+    return None if ":/" in text else text
+
+
+def _has_details(driver: psycopg.Connection) -> bool:
+    row = driver.execute(
+        """
+        SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = %s AND c.relname = 'log' AND a.attname = 'details' AND NOT a.attisdropped
+        """,
+        [SCHEMA],
+    ).fetchone()
+    return row is not None
 
 
 def entries(driver: psycopg.Connection, limit: int | None = None, since: datetime | None = None) -> list[Written]:
@@ -154,8 +216,8 @@ def entries(driver: psycopg.Connection, limit: int | None = None, since: datetim
         raise SchemaNotReady("the database has no admin log yet", "bring the schema up to date: tutormax migrate")
     query: LiteralString = """
         SELECT id, at, role, host(address) AS address, application, os_user, host, command, target, revision, rows,
-               seconds, outcome, exit_code, sqlstate, version
-        FROM tutormax_admin.log WHERE %(since)s::timestamptz IS NULL OR at >= %(since)s
+               seconds, outcome, exit_code, sqlstate, version, to_jsonb(entry) -> 'details' AS details
+        FROM tutormax_admin.log AS entry WHERE %(since)s::timestamptz IS NULL OR at >= %(since)s
         ORDER BY id DESC LIMIT %(limit)s
     """
     with driver.cursor(row_factory=class_row(Written)) as cursor:
@@ -171,8 +233,8 @@ def failure(problem: BaseException) -> dict[str, Any] | None:
     cause = _driver_error(problem)
     told = problem if cause is None or hasattr(problem, "exit_code") else explain(cause)
     code = int(getattr(told, "exit_code", TutormaxError.exit_code))
-    if code in (0, ConnectionFailed.exit_code):
-        return None
+    if code in (0, ConnectionFailed.exit_code) or isinstance(cause, psycopg.errors.SerializationFailure):
+        return None  # what was read had changed: it is done again
     return {"outcome": Outcome.FAILED, "exit_code": code, "sqlstate": cause.sqlstate if cause else None}
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session as OrmSession
 from tutormax_cli.database import engine as sync
 from tutormax_cli.database import queries
 from tutormax_cli.database.connection import connect_async
-from tutormax_cli.database.engine import DIALECT, POOL, get_settings
+from tutormax_cli.database.engine import DIALECT, POOL, get_settings, schema_map
 from tutormax_cli.database.enums import (
     BehavioralArchetype,
     EventType,
@@ -53,6 +53,7 @@ def make_engine(settings: Settings) -> AsyncEngine:
         async_creator=lambda: connect_async(settings),
         echo=settings.echo,
         hide_parameters=not settings.echo,
+        execution_options={"schema_translate_map": schema_map(settings)},
         **POOL,
     )
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import psycopg
 
-from tutormax_cli.database.driver import AsyncConnection, SyncConnection
+from tutormax_cli.database.driver import SAFE_PATH, AsyncConnection, SyncConnection
 from tutormax_cli.errors import ConnectionFailed, LockTimeout, UsageError
 from tutormax_cli.settings import SECRETS, Settings
 
@@ -37,8 +37,13 @@ def connection_keywords(settings: Settings, dbname: str | None = None) -> dict[s
     return {**settings.defaults, **settings.keywords, **({"dbname": dbname} if dbname else {})}
 
 
-def connect(settings: Settings, *, dbname: str | None = None, autocommit: bool = False) -> SyncConnection:
+def connect(
+    settings: Settings, *, dbname: str | None = None, autocommit: bool = False, path: str | None = SAFE_PATH
+) -> SyncConnection:
     """Open a psycopg connection whose transactions begin with our settings (see `driver`).
+
+    `path` is their search_path; None leaves the server's, for programs that use the library. With `autocommit`, a
+    statement outside a `transaction()` block runs with the server's settings: only what can't run inside belongs there.
 
     Statements are never prepared on the server: behind a transaction pooler the next one may run on another session.
     Raises ConnectionFailed, or UsageError where libpq doesn't know a keyword of the URL.
@@ -49,12 +54,14 @@ def connect(settings: Settings, *, dbname: str | None = None, autocommit: bool =
             connection = SyncConnection.connect(**keywords, autocommit=autocommit, prepare_threshold=None)  # type: ignore[arg-type]
     except psycopg.Error as problem:
         raise failure(problem, settings) from None
-    connection.schema = settings.schema
+    connection.schema, connection.path = settings.schema, path
+    if path is not None:
+        connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
     return connection
 
 
 async def connect_async(settings: Settings) -> AsyncConnection:
-    """Do what `connect` does, for asyncio."""
+    """Do what `connect` does, for asyncio and for programs that use the library."""
     keywords = connection_keywords(settings)
     try:
         with _environment(settings):

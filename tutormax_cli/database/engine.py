@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session as OrmSession
 from sqlalchemy.orm import sessionmaker
 
 from tutormax_cli.database.connection import connect
+from tutormax_cli.database.driver import SAFE_PATH
 from tutormax_cli.settings import Settings, load_settings
 
 DIALECT = "postgresql+psycopg://"
@@ -25,17 +26,38 @@ POOL: dict[str, Any] = {
 
 
 def make_engine(settings: Settings) -> Engine:
-    """Make an engine for these settings; it connects on first use.
+    """Return an engine for these settings; it connects on first use.
 
-    Rows' values stay out of its error messages, and passwords out of its URL.
+    The models' tables are those of the settings' schema; the search_path stays the program's own. Rows' values stay
+    out of its error messages, and passwords out of its URL.
     """
+    return _engine_of(settings, None)
+
+
+def command_engine(settings: Settings) -> Engine:
+    """Return an engine for one of our commands: its transactions see pg_catalog and what is named with its schema."""
+    return _engine_of(settings, SAFE_PATH, use_native_hstore=False)  # hstore would be looked up under another path
+
+
+def schema_map(settings: Settings) -> dict[str | None, str | None]:
+    """Return SQLAlchemy's translation of the models' tables, which name no schema."""
+    return {None: settings.schema}
+
+
+def _engine_of(settings: Settings, path: str | None, **options: Any) -> Engine:
     return create_engine(
-        DIALECT, creator=lambda: connect(settings), echo=settings.echo, hide_parameters=not settings.echo, **POOL
+        DIALECT,
+        creator=lambda: connect(settings, path=path),
+        echo=settings.echo,
+        hide_parameters=not settings.echo,
+        execution_options={"schema_translate_map": schema_map(settings)},
+        **POOL,
+        **options,
     )
 
 
 def driver_connection(connection: Connection) -> psycopg.Connection:
-    """Give the psycopg connection under an SQLAlchemy one, in the same transaction."""
+    """Return the psycopg connection under an SQLAlchemy one, in the same transaction."""
     driver = connection.connection.driver_connection
     if not isinstance(driver, psycopg.Connection):
         raise TypeError(f"a psycopg connection is needed, not {type(driver).__name__}")

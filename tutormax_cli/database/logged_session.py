@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session as OrmSession
 from sqlalchemy.orm import SessionTransaction
 
 from tutormax_cli.database.admin_log import Entry, Rows, command_name, failure, record, require_log
+from tutormax_cli.database.driver import schema_of
 from tutormax_cli.database.engine import driver_connection
 from tutormax_cli.database.models import Base
 from tutormax_cli.errors import TutormaxError
@@ -97,10 +98,10 @@ def _changed_rows(driver: psycopg.Connection) -> dict[str, dict[str, int]]:
     counted = driver.execute(
         """
         SELECT relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_xact_user_tables
-        WHERE relname = ANY(%(tables)s) AND relid = to_regclass(quote_ident(relname))
+        WHERE schemaname = %(schema)s AND relname = ANY(%(tables)s)
         ORDER BY array_position(%(tables)s, relname::text)
         """,
-        {"tables": list(Base.metadata.tables)},
+        {"schema": schema_of(driver), "tables": list(Base.metadata.tables)},
     ).fetchall()
     verbs = ("inserted", "updated", "deleted")
     return {table: dict(zip(verbs, counts, strict=True)) for table, *counts in counted}

@@ -8,7 +8,7 @@ import io
 import time
 import warnings
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,20 +19,31 @@ from alembic.autogenerate import produce_migrations
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.operations.ops import OpContainer
-from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from psycopg import sql
-from sqlalchemy import Connection, create_engine, event, pool
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SAWarning
 
 from alembic import command
 from tutormax_cli.database import admin_log
 from tutormax_cli.database.connection import MAINTENANCE_DATABASE, connect, connect_patiently
-from tutormax_cli.database.engine import DIALECT, driver_connection
+from tutormax_cli.database.driver import SAFE_PATH, schema_of
+from tutormax_cli.database.engine import driver_connection
 from tutormax_cli.database.failures import explain
-from tutormax_cli.database.migration_lock import migration_lock
+from tutormax_cli.database.locks import lock_tables
+from tutormax_cli.database.losses import Losses, count_losses
+from tutormax_cli.database.migrating import (
+    Guard,
+    become_owner,
+    create_schema,
+    migrating_connection,
+    safe_path,
+    schema_path,
+)
+from tutormax_cli.database.migration_lock import MigrationLock, migration_lock
 from tutormax_cli.database.models import Base
-from tutormax_cli.database.queries import count_rows
+from tutormax_cli.database.names import own_table, quoted
+from tutormax_cli.database.queries import count_rows, existing_tables
 from tutormax_cli.database.revisions import (
     VERSION_TABLE,
     Revision,
@@ -44,14 +55,12 @@ from tutormax_cli.database.revisions import (
     script_folder,
     set_comment,
 )
+from tutormax_cli.database.sequences import keep_places_of_new_sequences
 from tutormax_cli.errors import ConnectionFailed, LockTimeout, TutormaxError, UsageError
 from tutormax_cli.settings import Settings
 
 DEFAULT_WAIT = 60.0
 """Seconds to wait for another migrator, and for the locks of an application, before giving up."""
-
-LOCK_TIMEOUT_MS = 500
-"""How long one try may stand in an application's way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +96,9 @@ def _create_if_missing(settings: Settings, problem: ConnectionFailed) -> bool:
     except ConnectionFailed:
         raise problem from None
     with connection:
-        known = "SELECT 1 FROM pg_database WHERE datname = %s"
-        if connection.execute(known, [settings.dbname]).fetchone():
+        with connection.transaction():
+            known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [settings.dbname]).fetchone()
+        if known:
             raise problem
         # template0, because template1 may hold somebody's objects or be in use.
         create = sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0")
@@ -101,7 +111,7 @@ def _create_if_missing(settings: Settings, problem: ConnectionFailed) -> bool:
         except psycopg.errors.InsufficientPrivilege:
             raise TutormaxError(
                 f"database {settings.dbname} doesn't exist, and this role may not create it",
-                f"ask an administrator for: CREATE DATABASE {settings.dbname}",
+                f"ask an administrator for: CREATE DATABASE {quoted(settings.dbname)}",
             ) from None
     return True
 
@@ -120,40 +130,64 @@ def upgrade(
     Raises LockTimeout, SchemaNotReady for a database newer than this program, TutormaxError where a table of ours
     stands without our version table; a failed revision leaves the database at the one before.
     """
-    told = listener or Listener()
-    with migration_lock(settings, wait, told.waiting) as connection, _failure_logged(connection):
-        before = schema_state(connection)
+    listener = listener or Listener()
+    with migration_lock(settings, wait, listener.waiting) as lock, _failure_logged(lock):
+        before = lock.read(schema_state)
         if before.newer_than_program:
             require_head(before)
-        _refuse_foreign_tables(connection, before)
+        lock.read(lambda connection: _refuse_foreign_tables(connection, before))
         if before.pending:
-            _run(settings, lambda config: command.upgrade(config, target), wait, told)
-        after = schema_state(connection)
+            with connect(settings) as connection:
+                create_schema(connection)
+            _run(settings, lambda config: command.upgrade(config, target), wait, listener)
+        after = lock.read(schema_state)
     return Migrated(after, tuple(r for r in after.applied if r not in before.applied))
 
 
 def downgrade(
-    settings: Settings, target: str, *, wait: float = DEFAULT_WAIT, listener: Listener | None = None
+    settings: Settings,
+    target: str,
+    *,
+    wait: float = DEFAULT_WAIT,
+    listener: Listener | None = None,
+    losing: Sequence[str] = (),
+    before: Callable[[Losses], None] = lambda held: None,
 ) -> Migrated:
-    """Take revisions back down to `target`: `base`, a revision or `-N`. What their tables hold is lost."""
-    told = listener or Listener()
-    with migration_lock(settings, wait, told.waiting) as connection, _failure_logged(connection):
-        before = schema_state(connection)
-        if before.newer_than_program:
-            require_head(before)
-        held = count_rows(connection)
-        _run(settings, lambda config: command.downgrade(config, target), wait, told, held)
-        after = schema_state(connection)
-    return Migrated(after, tuple(reversed([r for r in before.applied if r not in after.applied])))
+    """Revert revisions down to `target`: `base`, a revision or `-N`. The data of what they created is lost.
+
+    At the start of each transaction `before` is called with the rows of the tables `losing` data that are left, when
+    nobody else can write to them: the moment to compare them with what was confirmed, and for a backup.
+    """
+    listener = listener or Listener()
+    with migration_lock(settings, wait, listener.waiting) as lock, _failure_logged(lock):
+        earlier = lock.read(schema_state)
+        if earlier.newer_than_program:
+            require_head(earlier)
+        held = lock.read(count_rows)
+        _run(settings, lambda config: command.downgrade(config, target), wait, listener, held, _guard(losing, before))
+        after = lock.read(schema_state)
+    return Migrated(after, tuple(reversed([r for r in earlier.applied if r not in after.applied])))
+
+
+def _guard(losing: Sequence[str], before: Callable[[Losses], None]) -> Guard:
+    def guard(driver: psycopg.Connection) -> None:
+        tables = [own_table(driver, name) for name in existing_tables(driver) if name in losing]
+        lock_tables(driver, tables, "SHARE ROW EXCLUSIVE", wait=0)  # _run() tries again
+        before(count_losses(driver, tables))
+
+    return guard
 
 
 def stamp(settings: Settings, target: str, *, wait: float = DEFAULT_WAIT) -> SchemaState:
     """Record that the database stands at `target` without running anything."""
-    with migration_lock(settings, wait, Listener().waiting) as connection, _failure_logged(connection):
+    with migration_lock(settings, wait, Listener().waiting) as lock, _failure_logged(lock):
+        with connect(settings) as connection:
+            create_schema(connection)
         _run(settings, lambda config: command.stamp(config, target, purge=True), wait, Listener())
-        after = schema_state(connection)
-        if after.current is None and admin_log.may_write(connection):  # no revision whose step would have told it
-            admin_log.record(connection, admin_log.Entry(admin_log.command_name(), 0.0))
+        after = lock.read(schema_state)
+        if after.current is None and lock.read(admin_log.may_write):  # no revision whose step would have logged it
+            entry = admin_log.Entry(admin_log.command_name(), 0.0)
+            lock.release_after(lambda connection: admin_log.record(connection, entry))
     return after
 
 
@@ -194,30 +228,37 @@ def note_applied(ctx: MigrationContext, step: Any) -> None:
     """Keep, in the revision's own transaction, when it was applied, and add an entry to the admin log."""
     if ctx.connection is None or ctx.as_sql:
         return
-    now = datetime.now(UTC).replace(microsecond=0)
     driver = driver_connection(ctx.connection)
+    with safe_path(driver):
+        seconds = _note_time(driver, step)
+        keep_places_of_new_sequences(driver)
+        if admin_log.may_write(driver) is not None:  # the log begins with its own revision
+            rows = _lost_rows(driver, ctx.config.attributes.get("held", {}) if ctx.config else {})
+            at = schema_state(driver).current
+            admin_log.record(driver, admin_log.Entry(admin_log.command_name(), seconds, rows, revision=at))
+
+
+def _note_time(driver: psycopg.Connection, step: Any) -> float:
+    """Keep on the version table when a revision was applied, and return how many seconds it took."""
+    table = own_table(driver, VERSION_TABLE)
     row = driver.execute(
-        "SELECT pg_catalog.obj_description(to_regclass(%s), 'pg_class'),"
-        " extract(epoch FROM clock_timestamp() - now())::float8",
-        [VERSION_TABLE],
+        "SELECT obj_description(c.oid, 'pg_class'), extract(epoch FROM clock_timestamp() - now())::float8"
+        " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s",
+        [table.schema, table.name],
     ).fetchone()
     comment, seconds = row if row else (None, 0.0)
+    now = datetime.now(UTC).replace(microsecond=0)
     for revision in step.up_revision_ids:
         comment = record_applied(comment, revision, now if step.is_upgrade else None)
-    driver.execute(set_comment(comment or "{}"))
-    if admin_log.may_write(driver) is not None:  # the log begins with its own revision
-        config = ctx.config
-        rows = _lost_rows(driver, config.attributes.get("held", {}) if config else {})
-        at = schema_state(driver).current
-        admin_log.record(driver, admin_log.Entry(admin_log.command_name(), seconds, rows, revision=at))
+    set_comment(driver, comment or "{}")
+    return float(seconds)
 
 
 def _lost_rows(driver: psycopg.Connection, held: dict[str, int]) -> admin_log.Rows:
     """Take from the rows that the tables `held` before a downgrade those whose table is gone by now."""
-    gone = driver.execute(
-        "SELECT name FROM unnest(%s::text[]) name WHERE to_regclass(quote_ident(name)) IS NULL", [list(held)]
-    ).fetchall()
-    return {name: {"deleted": count} for (name,) in gone if (count := held.pop(name))}
+    existing = existing_tables(driver)
+    gone = [name for name in held if name not in existing]
+    return {name: {"deleted": count} for name in gone if (count := held.pop(name))}
 
 
 def alembic_config(*, buffer: io.StringIO | None = None) -> Config:
@@ -231,50 +272,52 @@ def alembic_config(*, buffer: io.StringIO | None = None) -> Config:
     return config
 
 
-_AS_OWNER = f"""
-    SELECT set_config('role', owner.rolname, true)
-    FROM pg_class JOIN pg_roles AS owner ON owner.oid = relowner
-    JOIN pg_database ON datname = current_database() AND datdba = relowner
-    WHERE pg_class.oid = to_regclass('{VERSION_TABLE}')
-      AND owner.rolname <> current_user AND pg_has_role(relowner, 'USAGE')
-"""
+def revisions_commit() -> bool:
+    """Return whether a revision has statements that can't run within a transaction, such as CREATE INDEX CONCURRENTLY.
 
-
-@contextmanager
-def migrating_connection(settings: Settings) -> Iterator[Connection]:
-    """Give an unpooled SQLAlchemy connection whose every transaction waits only briefly for locks.
-
-    It works as the role that owns the database and the schema in it, where ours is a member of that, so that what a
-    revision makes belongs to it too.
+    Alembic's autocommit_block() is the way to write these, and would commit what came before it.
     """
-    engine = create_engine(DIALECT, creator=lambda: connect(settings), poolclass=pool.NullPool, hide_parameters=True)
+    scripts = (script_folder() / "versions").glob("*.py")
+    return any("autocommit_block" in script.read_text("utf-8") for script in scripts)
 
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
-        connection.exec_driver_sql(_AS_OWNER)
 
-    with engine.connect() as connection:
-        yield connection
+def upgrade_within(connection: Connection) -> None:
+    """Run all pending revisions in the connection's transaction (see `open_transaction`), which stays open.
+
+    It needs the migration lock and, if others use them, locks on the tables that the revisions change. Raises what
+    `upgrade` does, and LockTimeout after the transaction's own lock_timeout.
+    """
+    driver = driver_connection(connection)
+    role = driver.execute("SELECT current_setting('role')").fetchone()
+    create_schema(driver)
+    become_owner(driver)
+    driver.execute(f"SET LOCAL search_path = {schema_path(schema_of(driver))}".encode())
+    config = alembic_config()
+    config.attributes.update(connection=connection, listener=Listener(), held={})
+    with alembic_errors():
+        command.upgrade(config, "head")
+    driver.execute("SELECT pg_catalog.set_config('role', %s, true)", role)
+    driver.execute(f"SET LOCAL search_path = {SAFE_PATH}".encode())
 
 
 def _run(
     settings: Settings,
     work: Callable[[Config], None],
     wait: float,
-    told: Listener,
+    listener: Listener,
     held: Mapping[str, int] | None = None,
+    guard: Guard = lambda driver: None,
 ) -> None:
     """Run an Alembic command, again and again while an application holds a lock that it needs.
 
-    `held` are the rows of the tables before it, for the admin log to say which were lost.
+    `held` are the rows of the tables before it, for the admin log to record which were deleted.
     """
     deadline = time.monotonic() + wait
     config = alembic_config()
-    config.attributes.update(listener=told, held=dict(held or {}))
+    config.attributes.update(listener=listener, held=dict(held or {}))
     while True:
         try:
-            with migrating_connection(settings) as connection, alembic_errors():
+            with migrating_connection(settings, guard) as connection, alembic_errors():
                 config.attributes["connection"] = connection
                 work(config)
             return
@@ -284,22 +327,23 @@ def _run(
                     f"waited {wait:g} s for a lock that another session holds; nothing is half done",
                     "try again when that session is done (pg_stat_activity names it), or wait longer: --wait SECONDS",
                 ) from problem
-            told.waiting("another session uses a table that the revision changes")
+            listener.waiting("another session uses a table that the revision changes")
             time.sleep(0.5)
 
 
 @contextmanager
-def _failure_logged(driver: psycopg.Connection) -> Iterator[None]:
-    """Add an entry to the admin log for an error that ends the migration, where there is a log and it can be had."""
+def _failure_logged(lock: MigrationLock) -> Iterator[None]:
+    """Add an entry to the admin log for an error that ends the migration, if there is a log that we may write."""
     began = time.monotonic()
     try:
         yield
     except BaseException as problem:
         how = admin_log.failure(problem)
-        with suppress(psycopg.Error):
-            if how is not None and admin_log.may_write(driver):
-                at, seconds = schema_state(driver).current, round(time.monotonic() - began, 3)
-                admin_log.record(driver, admin_log.Entry(admin_log.command_name(), seconds, revision=at, **how))
+        with suppress(psycopg.Error, TutormaxError):
+            if how is not None and lock.read(admin_log.may_write):
+                at, seconds = lock.read(schema_state).current, round(time.monotonic() - began, 3)
+                entry = admin_log.Entry(admin_log.command_name(), seconds, revision=at, **how)
+                lock.release_after(lambda connection: admin_log.record(connection, entry))
         raise
 
 
@@ -318,13 +362,9 @@ def _refuse_foreign_tables(connection: psycopg.Connection, before: SchemaState) 
     """Refuse a database without our schema in which a table already has one of our names."""
     if before.current is not None:
         return
-    rows = connection.execute(
-        "SELECT name FROM unnest(%s::text[]) name WHERE to_regclass(quote_ident(name)) IS NOT NULL",
-        [sorted(METADATA.tables)],
-    ).fetchall()
-    if rows:
+    if existing := sorted(existing_tables(connection)):
         raise TutormaxError(
-            f"this database already has a table {rows[0][0]!r} that tutormax did not make; nothing was changed",
+            f"this database already has a table {existing[0]!r} that tutormax did not make; nothing was changed",
             "use an empty database, or if the tables are TutorMax's: tutormax migrate stamp REVISION",
         )
 
@@ -347,8 +387,3 @@ def _named(part: Any) -> str:
     name = getattr(part, "name", None)
     table = getattr(part, "table", None)
     return ".".join(str(each) for each in (getattr(table, "name", None), name) if each) if name else str(part)
-
-
-def script_heads() -> tuple[str, ...]:
-    """Ask Alembic which revisions are heads: one, as long as nobody forks the history."""
-    return tuple(ScriptDirectory.from_config(alembic_config()).get_heads())

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session as OrmSession
 from sqlalchemy.orm import aliased, selectinload
 from sqlalchemy.orm.interfaces import ORMOption
 
+from tutormax_cli.database.driver import schema_of
 from tutormax_cli.database.enums import InterventionStatus, MetricWindow, RiskLevel, TutorStatus
 from tutormax_cli.database.models import (
     Base,
@@ -21,6 +22,7 @@ from tutormax_cli.database.models import (
     TutorEvent,
     TutorPerformanceMetric,
 )
+from tutormax_cli.database.names import own_table
 
 SILENCE_BEFORE_DEPARTURE = timedelta(days=14)
 """How long a tutor has to be silent to be recorded as churned."""
@@ -28,20 +30,27 @@ SILENCE_BEFORE_DEPARTURE = timedelta(days=14)
 
 def count_rows(connection: psycopg.Connection) -> dict[str, int]:
     """Count the rows of each of our tables that exists, by name, in the order in which they refer to each other."""
-    names = list(Base.metadata.tables)
-    found = connection.execute(
-        "SELECT name FROM unnest(%s::text[]) name WHERE to_regclass(quote_ident(name)) IS NOT NULL", [names]
-    ).fetchall()
-    existing = {row[0] for row in found}
+    existing = existing_tables(connection)
     if not existing:
         return {}
     counts = sql.SQL(" UNION ALL ").join(
-        sql.SQL("SELECT {}, count(*) FROM {}").format(sql.Literal(name), sql.Identifier(name))
-        for name in names
-        if name in existing
+        sql.SQL("SELECT {}, count(*) FROM {}").format(sql.Literal(name), own_table(connection, name).sql)
+        for name in existing
     )
     counted: dict[str, int] = dict(connection.execute(counts).fetchall())
-    return {name: counted[name] for name in names if name in counted}
+    return {name: counted[name] for name in existing}
+
+
+def existing_tables(connection: psycopg.Connection) -> list[str]:
+    """List our tables that exist, in the order in which they refer to each other."""
+    names = list(Base.metadata.tables)
+    found = connection.execute(
+        "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = %s AND c.relname = ANY (%s) AND c.relkind IN ('r', 'p')",
+        [schema_of(connection), names],
+    ).fetchall()
+    existing = {name for (name,) in found}
+    return [name for name in names if name in existing]
 
 
 class TutorStatistics(TypedDict):

@@ -7,8 +7,11 @@ from pathlib import Path
 
 from alembic import command
 from tutormax_cli.database.connection import connect
-from tutormax_cli.database.migrations import alembic_config, alembic_errors, drift, migrating_connection, state
-from tutormax_cli.database.queries import count_rows
+from tutormax_cli.database.losses import Losses, count_losses
+from tutormax_cli.database.migrating import migrating_connection, schema_path
+from tutormax_cli.database.migrations import alembic_config, alembic_errors, drift, state
+from tutormax_cli.database.names import own_table
+from tutormax_cli.database.queries import existing_tables
 from tutormax_cli.database.revisions import SchemaState, require_head, schema_state, script_folder
 from tutormax_cli.errors import TutormaxError, UsageError
 from tutormax_cli.settings import Settings
@@ -21,21 +24,22 @@ def sql_script(settings: Settings, target: str = "head") -> str:
     at = state(settings)
     if at.newer_than_program:
         require_head(at)
-    return _offline(command.upgrade, at.current or "base", target)
+    script = _offline(command.upgrade, at.current or "base", target)
+    return f"SET search_path = {schema_path(settings.schema)};\n\n{script}" if script else ""
 
 
-def rows_lost(settings: Settings, target: str) -> dict[str, int]:
+def rows_lost(settings: Settings, target: str) -> Losses:
     """Count the rows of the tables that going down to `target` drops or takes columns from."""
     with connect(settings) as connection:
         at = schema_state(connection)
         if at.newer_than_program:
             require_head(at)
-        held = count_rows(connection)
-    if at.current is None:
-        return {}
-    script = _offline(command.downgrade, at.current, _absolute(at, target))
-    lost = {table for pair in _LOSING.findall(script) for table in pair if table}
-    return {table: rows for table, rows in held.items() if table in lost}
+        if at.current is None:
+            return Losses({})
+        script = _offline(command.downgrade, at.current, _absolute(at, target))
+        lost = {table for pair in _LOSING.findall(script) for table in pair if table}
+        tables = [own_table(connection, name) for name in existing_tables(connection) if name in lost]
+        return count_losses(connection, tables)
 
 
 def _absolute(at: SchemaState, target: str) -> str:

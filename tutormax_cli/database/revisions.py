@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -11,9 +12,14 @@ from typing import LiteralString
 import psycopg
 from psycopg import sql
 
-from tutormax_cli.errors import SchemaNotReady
+from tutormax_cli.database.driver import schema_of
+from tutormax_cli.database.names import own_table
+from tutormax_cli.errors import SchemaNotReady, UsageError
 
 VERSION_TABLE = "alembic_version"
+
+MARKING_TABLES = (VERSION_TABLE, "tutors", "churn_predictions")
+"""A schema that holds all of these holds TutorMax's tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +76,38 @@ def revisions() -> tuple[Revision, ...]:
 
 
 def schema_state(connection: psycopg.Connection) -> SchemaState:
-    """Read where a database stands, without changing it. A table that we may not read counts as an error."""
+    """Read the revision of a database's schema, without changing it. A table that we may not read is an error.
+
+    Raises UsageError if the chosen schema holds no TutorMax tables and another one does.
+    """
+    table = own_table(connection, VERSION_TABLE)
+    require_chosen_schema(connection)
     row = connection.execute(
-        "SELECT pg_catalog.obj_description(to_regclass(%s), 'pg_class') WHERE to_regclass(%s) IS NOT NULL",
-        [VERSION_TABLE, VERSION_TABLE],
+        "SELECT pg_catalog.obj_description(c.oid, 'pg_class') FROM pg_catalog.pg_class c"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s",
+        [table.schema, table.name],
     ).fetchone()
     if row is None:
         return SchemaState(None, {}, revisions())
-    current = connection.execute(f"SELECT max(version_num) FROM {VERSION_TABLE}").fetchone()
+    current = connection.execute(sql.SQL("SELECT max(version_num) FROM {}").format(table.sql)).fetchone()
     return SchemaState(current[0] if current else None, _applied_at(row[0]), revisions())
+
+
+def require_chosen_schema(connection: psycopg.Connection) -> None:
+    """Raise UsageError if the chosen schema holds no TutorMax tables and another one does, with the setting."""
+    found = connection.execute(
+        "SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE c.relname = ANY (%s) AND c.relkind IN ('r', 'p') AND NOT pg_catalog.pg_is_other_temp_schema(n.oid)"
+        " GROUP BY n.nspname HAVING count(*) = %s ORDER BY n.nspname",
+        [list(MARKING_TABLES), len(MARKING_TABLES)],
+    ).fetchall()
+    schemas = [name for (name,) in found]
+    chosen = schema_of(connection)
+    if schemas and chosen not in schemas:
+        raise UsageError(
+            f"TutorMax's tables are in schema {' and '.join(schemas)}, not in {chosen}; nothing was changed",
+            f"use them: export TUTORMAX_SCHEMA={shlex.quote(schemas[0])}",
+        )
 
 
 def record_applied(comment: str | None, revision: str, at: datetime | None) -> str:
@@ -87,10 +116,10 @@ def record_applied(comment: str | None, revision: str, at: datetime | None) -> s
     return json.dumps(times | ({revision: at.isoformat()} if at else {}), sort_keys=True)
 
 
-def set_comment(comment: str) -> sql.Composed:
-    """Compose the statement that keeps `record_applied`'s text on the version table."""
+def set_comment(connection: psycopg.Connection, comment: str) -> None:
+    """Keep `record_applied`'s text on the version table, within the connection's transaction."""
     statement: LiteralString = "COMMENT ON TABLE {} IS {}"
-    return sql.SQL(statement).format(sql.Identifier(VERSION_TABLE), sql.Literal(comment))
+    connection.execute(sql.SQL(statement).format(own_table(connection, VERSION_TABLE).sql, sql.Literal(comment)))
 
 
 def _applied_at(comment: str | None) -> dict[str, datetime]:

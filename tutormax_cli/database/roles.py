@@ -8,7 +8,9 @@ import psycopg
 from psycopg import sql
 
 from tutormax_cli.database.admin_log import WRITTEN_COLUMNS
+from tutormax_cli.database.driver import schema_of
 from tutormax_cli.database.models import Base
+from tutormax_cli.database.names import TableName
 from tutormax_cli.database.revisions import VERSION_TABLE
 from tutormax_cli.errors import TutormaxError, UsageError
 
@@ -61,17 +63,22 @@ def roles_script(driver: psycopg.Connection) -> str:
     def literal(value: str | Sequence[str]) -> str:
         return sql.Literal(value if isinstance(value, str) else list(value)).as_string(driver)
 
-    owned = [f"ALTER TABLE {quoted(table)} OWNER TO {quoted(names.owner)};" for table in (*tables, VERSION_TABLE)]
+    def own(*names: str) -> str:
+        return ", ".join(TableName(schema, name).sql.as_string(driver) for name in names)
+
+    owned = [f"ALTER TABLE {own(table)} OWNER TO {quoted(names.owner)};" for table in (*tables, VERSION_TABLE)]
     return _template().format(
         database=quoted(database),
         schema=quoted(schema),
+        schema_literal=literal(schema),
         owner=quoted(names.owner),
         app=quoted(names.app),
         readonly=quoted(names.readonly),
         owner_literal=literal(names.owner),
         app_literal=literal(names.app),
         readonly_literal=literal(names.readonly),
-        tables=quoted(*tables),
+        tables=own(*tables),
+        version_table=own(VERSION_TABLE),
         tables_literal=literal([*tables, VERSION_TABLE]),
         owned="\n".join(owned),
         log_columns=", ".join(WRITTEN_COLUMNS),
@@ -102,11 +109,11 @@ def _template() -> str:
 
 
 def _where(driver: psycopg.Connection) -> tuple[str, str]:
-    """Give the database's name and the schema that our tables stand in."""
+    """Return the database's name and the schema of TutorMax's tables."""
     row = driver.execute(
-        "SELECT current_database(), nspname FROM pg_namespace"
-        " WHERE oid = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass(%s))",
-        [VERSION_TABLE],
+        "SELECT current_database(), n.nspname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = %s AND c.relname = %s",
+        [schema_of(driver), VERSION_TABLE],
     ).fetchone()
     if row is None:
         raise TutormaxError("the database has no TutorMax schema yet", "create it: tutormax init")

@@ -6,6 +6,7 @@
 --   GRANT {app} TO web;
 
 SET LOCAL lock_timeout = '5s';
+SET LOCAL search_path = pg_catalog, pg_temp;
 
 DO $do$
 DECLARE
@@ -27,7 +28,8 @@ BEGIN
         SELECT rolname FROM pg_roles
         WHERE (rolname = current_user
             OR oid IN (SELECT datdba FROM pg_database WHERE datname = current_database())
-            OR oid IN (SELECT relowner FROM pg_class WHERE oid = ANY ({tables_literal}::regclass[])))
+            OR oid IN (SELECT c.relowner FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+                       WHERE n.nspname = {schema_literal} AND c.relname = ANY ({tables_literal})))
           AND rolname <> {owner_literal} AND NOT pg_has_role(oid, {owner_literal}, 'USAGE')
     LOOP
         EXECUTE format('GRANT %I TO %I', {owner_literal}, former);
@@ -60,7 +62,7 @@ ALTER FUNCTION tutormax_admin.refuse() OWNER TO {owner};
 REVOKE ALL ON DATABASE {database} FROM PUBLIC;
 REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC;
 REVOKE ALL ON SCHEMA tutormax_admin FROM PUBLIC, {app}, {readonly};
-REVOKE ALL ON {tables}, alembic_version, tutormax_admin.log FROM PUBLIC, {app}, {readonly};
+REVOKE ALL ON {tables}, {version_table}, tutormax_admin.log FROM PUBLIC, {app}, {readonly};
 
 -- TEMPORARY: the evaluation keeps what it measures in a temporary table.
 GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {app};
@@ -68,7 +70,7 @@ GRANT CONNECT ON DATABASE {database} TO {readonly};
 GRANT USAGE ON SCHEMA {schema} TO {app}, {readonly};
 GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {app};
 GRANT SELECT ON {tables} TO {readonly};
-GRANT SELECT ON alembic_version TO {app}, {readonly};
+GRANT SELECT ON {version_table} TO {app}, {readonly};
 -- The other columns of the log (when, which role, from where) are filled by the server alone.
 GRANT USAGE ON SCHEMA tutormax_admin TO {app};
 GRANT INSERT ({log_columns}) ON tutormax_admin.log TO {app};

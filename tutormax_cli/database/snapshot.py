@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import psycopg
-from psycopg import sql
 
 from tutormax_cli.database.connection import connect, refuse_pooler
+from tutormax_cli.database.locks import TRY_SECONDS, lock_tables
 from tutormax_cli.database.names import TableName
 from tutormax_cli.database.time_limits import lift_time_limits
 from tutormax_cli.errors import LockTimeout, TutormaxError
@@ -25,9 +25,6 @@ from tutormax_cli.settings import Settings
 
 WAIT = 30.0
 """Seconds of trying before giving up."""
-
-TRY_SECONDS = 2.0
-"""How long one try waits for a lock; longer than deadlock_timeout, when PostgreSQL sends an autovacuum away."""
 
 _PAUSE_SECONDS = 0.2
 """How long others get what they wait for before the next try, on average."""
@@ -167,16 +164,8 @@ def _list_tables(driver: psycopg.Connection, tables: Collection[TableName] | Non
 def _lock(driver: psycopg.Connection, tables: Sequence[TableName], deadline: float) -> bool:
     """Begin a transaction and lock tables in it; return whether all of them still exist."""
     lift_time_limits(driver)
-    order = list(tables)
     try:
-        while busy := _busy_table(driver, order):
-            if time.monotonic() >= deadline:
-                raise LockTimeout(
-                    f"table {busy.display} is in use{_holder(driver, busy)}",
-                    "try again when it is done; nothing was changed",
-                )
-            order.remove(busy)
-            order.insert(0, busy)
+        lock_tables(driver, tables, "ACCESS SHARE", deadline - time.monotonic(), only=True)
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName, psycopg.errors.WrongObjectType):
         return False
     except psycopg.errors.InsufficientPrivilege as problem:
@@ -184,38 +173,6 @@ def _lock(driver: psycopg.Connection, tables: Sequence[TableName], deadline: flo
             f"this role may not read every table: {problem.diag.message_primary}",
             "use a role that may: --database-url URL",
         ) from problem
+    # For what is read later and can't be locked, such as sequences.
+    driver.execute(f"SET LOCAL lock_timeout = '{TRY_SECONDS}s'".encode())
     return True
-
-
-def _busy_table(driver: psycopg.Connection, order: Sequence[TableName]) -> TableName | None:
-    """Lock all tables, or none and return the one that was in use.
-
-    The first is waited for, the others are not: while one lock is held, the next is never waited for. The lock_timeout
-    stays for what is read later, such as sequences, which can't be locked.
-    """
-    driver.execute(f"SAVEPOINT locks; SET LOCAL lock_timeout = '{TRY_SECONDS}s'".encode())
-    for position, table in enumerate(order):
-        statement = sql.SQL("LOCK TABLE ONLY {} IN ACCESS SHARE MODE").format(table.sql)
-        try:
-            driver.execute(statement + sql.SQL(" NOWAIT" if position else ""))
-        except psycopg.errors.LockNotAvailable:
-            driver.execute("ROLLBACK TO SAVEPOINT locks; RELEASE SAVEPOINT locks")
-            return table
-    driver.execute("RELEASE SAVEPOINT locks")
-    return None
-
-
-def _holder(driver: psycopg.Connection, table: TableName) -> str:
-    """Describe a session that holds a lock on the table, as far as our rights let us see it."""
-    row = driver.execute(
-        """
-        SELECT CASE WHEN application_name = '' THEN backend_type ELSE application_name END, usename, pid
-        FROM pg_locks JOIN pg_stat_activity USING (pid)
-        WHERE granted AND pid <> pg_backend_pid() AND relation = (
-            SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-            WHERE n.nspname = %s AND c.relname = %s)
-        ORDER BY backend_start LIMIT 1
-        """,
-        [table.schema, table.name],
-    ).fetchone()
-    return "" if row is None else f" by {row[0] or 'a session'} of {row[1] or 'another user'}, pid {row[2]}"

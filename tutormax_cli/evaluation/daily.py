@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session as OrmSession
 
 from tutormax_cli.database.enums import MetricWindow, PerformanceTier
+from tutormax_cli.database.locks import lock_against_writers
 from tutormax_cli.database.models import TutorPerformanceMetric
 from tutormax_cli.evaluation.days import utc_offsets
 from tutormax_cli.evaluation.metrics import METRICS, anyone_logs_in, metrics
@@ -58,7 +59,7 @@ def evaluate(db: OrmSession, as_of: datetime) -> EvaluationSummary:
     tier, which comes from the 30-day window. Runs in the caller's transaction, and until its end holds other
     writers of the metrics back, so that two runs for one day follow each other; the caller commits.
     """
-    db.execute(text(f"LOCK TABLE {TutorPerformanceMetric.__tablename__} IN SHARE ROW EXCLUSIVE MODE"))
+    lock_against_writers(db, TutorPerformanceMetric.__tablename__)
     db.execute(_PLANNING)
     day = as_of.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     stored = TutorPerformanceMetric.calculation_date
@@ -73,7 +74,7 @@ def evaluate(db: OrmSession, as_of: datetime) -> EvaluationSummary:
 @contextmanager
 def _measured(db: OrmSession, measuring: Select[Any]) -> Iterator[Table]:
     """Keep the metrics in a temporary table: PostgreSQL fills one in parallel, which it never does in INSERT."""
-    creating = measuring.into("evaluation_metrics", temporary=True)
+    creating = measuring.into("evaluation_metrics", temporary=True, schema="pg_temp")
     db.execute(creating)
     yield creating.table
     creating.table.drop(db.connection())

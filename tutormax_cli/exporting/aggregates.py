@@ -1,6 +1,7 @@
 """Counts per subject and month that name nobody: cells of few people are suppressed."""
 
-from tutormax_cli.exporting.sources import Kind, Source, SourceColumn, quoted
+from tutormax_cli.database.names import quoted
+from tutormax_cli.exporting.sources import Kind, Source, SourceColumn
 
 NAME = "subject_months"
 TABLES = ("sessions", "student_feedback")
@@ -9,7 +10,32 @@ TABLES = ("sessions", "student_feedback")
 FEWEST_PEOPLE = 5
 """A cell of fewer tutors or fewer students than this could tell of one of them."""
 
-_RELATION = f"""(
+_COLUMNS = {
+    "month": Kind.WORD,
+    "subject": Kind.TEXT,
+    "tutors": Kind.INT,
+    "students": Kind.INT,
+    "sessions": Kind.INT,
+    "no_shows": Kind.INT,
+    "ratings": Kind.INT,
+    "average_rating": Kind.FLOAT,
+    "suppressed": Kind.BOOL,
+}
+
+
+def subject_months(schema: str) -> Source:
+    """Return sessions and ratings per subject and month (UTC) of the tables of a schema.
+
+    A row of fewer than FEWEST_PEOPLE tutors or students holds no figures and says that it is suppressed; ratings are
+    left out where fewer than that were rated or rated others. No totals: they would give the suppressed figures away.
+    """
+    columns = tuple(SourceColumn(name, kind, quoted(name)) for name, kind in _COLUMNS.items())
+    return Source(NAME, columns, _relation(quoted(schema)), ("month", "subject"))
+
+
+def _relation(schema: str) -> str:
+    """Return the SQL of the counts over the tables of a schema (an SQL identifier)."""
+    return f"""(
     SELECT month, subject, suppressed,
            CASE WHEN NOT suppressed THEN tutors END AS tutors,
            CASE WHEN NOT suppressed THEN students END AS students,
@@ -32,31 +58,9 @@ _RELATION = f"""(
                    round(avg(f.overall_rating), 2)::float8 AS average_rating,
                    count(DISTINCT f.tutor_id) AS rated_tutors,
                    count(DISTINCT f.student_id) AS rating_students
-            FROM sessions AS s
-            LEFT JOIN student_feedback AS f ON f.tutor_id = s.tutor_id AND f.session_id = s.session_id
+            FROM {schema}.sessions AS s
+            LEFT JOIN {schema}.student_feedback AS f ON f.tutor_id = s.tutor_id AND f.session_id = s.session_id
             GROUP BY 1, 2
         ) AS counted
     ) AS judged
 )"""
-
-_COLUMNS = {
-    "month": Kind.WORD,
-    "subject": Kind.TEXT,
-    "tutors": Kind.INT,
-    "students": Kind.INT,
-    "sessions": Kind.INT,
-    "no_shows": Kind.INT,
-    "ratings": Kind.INT,
-    "average_rating": Kind.FLOAT,
-    "suppressed": Kind.BOOL,
-}
-
-
-def subject_months() -> Source:
-    """Give sessions and ratings per subject and month (UTC).
-
-    A row of fewer than FEWEST_PEOPLE tutors or students holds no figures and says that it is suppressed; ratings are
-    left out where fewer than that were rated or rated others. No totals: they would give the suppressed figures away.
-    """
-    columns = tuple(SourceColumn(name, kind, quoted(name)) for name, kind in _COLUMNS.items())
-    return Source(NAME, columns, _RELATION, ("month", "subject"))

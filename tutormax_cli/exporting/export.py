@@ -11,10 +11,11 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from tutormax_cli.database.copy.wire import driver_of
+from tutormax_cli.database.driver import schema_of
 from tutormax_cli.database.models import Base
-from tutormax_cli.database.names import own_table
-from tutormax_cli.database.revisions import require_head, schema_state
-from tutormax_cli.database.snapshot import WAIT, take_snapshot
+from tutormax_cli.database.one_moment import begin_at_one_moment
+from tutormax_cli.database.revisions import schema_state
+from tutormax_cli.database.time_limits import lift_time_limits
 from tutormax_cli.exporting.sources import Source, table_source
 from tutormax_cli.exporting.streams import write_rows
 from tutormax_cli.exporting.targets import exported_folder
@@ -24,6 +25,9 @@ from tutormax_cli.files.whole import whole_file
 
 TABLES = tuple(Base.metadata.tables)
 """The tables that can be exported, those that others refer to first."""
+
+LOCK_PATIENCE = 30
+"""Seconds to wait for a table that somebody has locked against readers."""
 
 Listener = Callable[[str, int], None]
 """Told of a source's name how many more of its rows are written."""
@@ -51,38 +55,36 @@ class Exported:
     size: int | None
 
 
-def snapshot(session: Session, tables: Sequence[str] = TABLES, wait: float = WAIT) -> Connection:
-    """Begin a read-only transaction that sees these tables as they are now until its end, however long that takes.
+def snapshot(session: Session) -> Connection:
+    """Begin a read-only transaction that sees TutorMax's tables as they are now until its end, however long that takes.
 
-    Raises LockTimeout if somebody locks one of them for `wait` seconds, SchemaNotReady if the schema is not at head.
+    Raises LockTimeout if somebody rebuilds one of them for longer than LOCK_PATIENCE.
     """
     session.rollback()
-    connection = session.connection(
-        execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-    )
+    state = schema_state(driver_of(session.connection()))
+    begin_at_one_moment(session, state, wait=LOCK_PATIENCE, read_only=True)
+    connection = session.connection()
     driver = driver_of(connection)
-    take_snapshot(driver, [own_table(driver, name) for name in tables], wait)
-    require_head(schema_state(driver))
-    driver.execute(_PREPARE)
+    lift_time_limits(driver)
+    # A float is written in the fewest digits that give it again, and rows are sorted in fewer passes.
+    driver.execute("SET LOCAL extra_float_digits = 1; SET LOCAL work_mem = '64MB'")
     return connection
-
-
-_PREPARE = b"SET LOCAL extra_float_digits = 1; SET LOCAL work_mem = '64MB'"
-"""A float is written in the fewest digits that give it again, and rows are sorted in fewer passes."""
 
 
 def table_sources(connection: Connection, tables: Sequence[str] = TABLES) -> list[Source]:
     """Give the sources of these tables."""
-    bytewise = _compares_bytewise(driver_of(connection))
-    return [table_source(Base.metadata.tables[name], bytewise=bytewise) for name in tables]
+    driver = driver_of(connection)
+    bytewise = _compares_bytewise(driver)
+    return [table_source(Base.metadata.tables[name], schema_of(driver), bytewise=bytewise) for name in tables]
 
 
 def estimated_rows(connection: Connection, sources: Sequence[Source]) -> dict[str, int | None]:
     """Estimate how many rows the tables have, from PostgreSQL's statistics; None where it has none."""
-    known = driver_of(connection).execute(
-        "SELECT name, reltuples FROM unnest(%s::text[]) AS name JOIN pg_class ON oid = to_regclass(quote_ident(name))"
-        " WHERE reltuples > 0",
-        [[source.name for source in sources]],
+    driver = driver_of(connection)
+    known = driver.execute(
+        "SELECT c.relname, c.reltuples FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = %s AND c.relname = ANY (%s) AND c.reltuples > 0",
+        [schema_of(driver), [source.name for source in sources]],
     )
     rows = {name: round(tuples) for name, tuples in known}
     return {source.name: rows.get(source.name) for source in sources}

@@ -13,8 +13,9 @@ from sqlalchemy import Connection
 from tutormax_cli.churn.components import EVIDENCE_DECIMALS, Component
 from tutormax_cli.database.copy.wire import driver_of
 from tutormax_cli.database.enums import TutorStatus
+from tutormax_cli.database.names import quoted
 from tutormax_cli.exporting.keys import PseudonymKey
-from tutormax_cli.exporting.sources import RELATION, Kind, Source, SourceColumn, literal, quoted
+from tutormax_cli.exporting.sources import RELATION, Kind, Source, SourceColumn, literal
 
 CODED = {
     "tutor_id": "tutor",

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import ARRAY, Boolean, Column, DateTime, Enum, Float, Integer, String, Table
 from sqlalchemy.dialects.postgresql import JSONB
 
+from tutormax_cli.database.names import quoted
+
 RELATION = "source"
 """What a source's relation is called in a statement, to tell its columns from those that are written."""
 
@@ -59,16 +61,11 @@ _KINDS = {Enum: Kind.WORD, String: Kind.TEXT, Boolean: Kind.BOOL, Integer: Kind.
 _KINDS |= {DateTime: Kind.TIME, ARRAY: Kind.TEXTS, JSONB: Kind.JSON}
 
 
-def table_source(table: Table, *, bytewise: bool) -> Source:
-    """Give all columns of a table, by its primary key."""
+def table_source(table: Table, schema: str, *, bytewise: bool) -> Source:
+    """Return all columns of a table of a schema, by its primary key."""
     columns = tuple(SourceColumn(column.name, _kind(column), quoted(column.name)) for column in table.columns)
     keys = tuple(column.name for column in table.primary_key)
-    return Source(table.name, columns, quoted(table.name), keys, bytewise)
-
-
-def quoted(name: str) -> str:
-    """Write a name of ours as an SQL identifier (`window` is a reserved word)."""
-    return f'"{name}"'
+    return Source(table.name, columns, f"{quoted(schema)}.{quoted(table.name)}", keys, bytewise)
 
 
 def literal(text: str) -> str:

@@ -6,7 +6,8 @@ JSON are JSON text. The session's TimeZone is UTC, its DateStyle ISO.
 
 from collections.abc import Callable
 
-from tutormax_cli.exporting.sources import RELATION, Kind, Source, SourceColumn, literal, quoted
+from tutormax_cli.database.names import quoted
+from tutormax_cli.exporting.sources import RELATION, Kind, Source, SourceColumn, literal
 from tutormax_cli.files.formats import FileFormat
 from tutormax_cli.files.formulas import NEEDS_ARMOUR
 

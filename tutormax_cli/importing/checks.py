@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 import psycopg
 from sqlalchemy import ForeignKeyConstraint, Table
 
+from tutormax_cli.database.names import quoted
 from tutormax_cli.importing.faults import FOUND_LENGTH, Reason
 from tutormax_cli.importing.layout import MADE_FROM, Mode, key_of, required
-from tutormax_cli.importing.rules import Key, other_keys, primary, quoted, rules_of
-from tutormax_cli.importing.staging import FAULTS, FILE, LINE, Staged, drop_bad
+from tutormax_cli.importing.rules import Key, other_keys, primary, rules_of
+from tutormax_cli.importing.staging import FAULTS, FILE, LINE, Staged, drop_bad, own
 
 
 def make_ids(driver: psycopg.Connection, staged: Staged) -> None:
@@ -33,7 +34,9 @@ def complete(driver: psycopg.Connection, staged: Staged) -> None:
     if absent:
         sets = ", ".join(f"{column} = t.{column}" for column in absent)
         driver.execute(
-            f"UPDATE {staged.name} AS s SET {sets} FROM {staged.table.name} AS t WHERE t.{key} = s.{key}".encode()
+            f"UPDATE {staged.name} AS s SET {sets} FROM {own(driver, staged.table)} AS t"
+            f" WHERE t.{key} = s.{key}".encode(),
+            [],
         )
 
 
@@ -41,7 +44,7 @@ def drop_known(driver: psycopg.Connection, staged: Staged) -> int:
     """Take out the rows whose ids the database has, and give their number."""
     key = quoted(key_of(staged.table))
     return driver.execute(
-        f"DELETE FROM {staged.name} AS s USING {staged.table.name} AS t WHERE t.{key} = s.{key}".encode()
+        f"DELETE FROM {staged.name} AS s USING {own(driver, staged.table)} AS t WHERE t.{key} = s.{key}".encode(), []
     ).rowcount
 
 
@@ -105,8 +108,8 @@ def _check_reference(
     parent = constraint.referred_table
     pairs = [(quoted(element.parent.name), quoted(element.column.name)) for element in constraint.elements]
     match = " AND ".join(f"p.{theirs} = s.{ours}" for ours, theirs in pairs)
-    places = [parent.name, *([parents[parent.name].name] if parent.name in parents else [])]
-    missing = [f"NOT EXISTS (SELECT FROM {place} AS p WHERE {match})" for place in places]
+    places = [own(driver, parent), *([parents[parent.name].name] if parent.name in parents else [])]
+    missing = [f"NOT EXISTS (SELECT 1 FROM {place} AS p WHERE {match})" for place in places]
     columns = [element.parent.name for element in constraint.elements]
     _note(
         driver,
@@ -151,7 +154,9 @@ def _check_taken(driver: psycopg.Connection, staged: Staged, key: Key, mode: Mod
         return
     parts = [f"{part} AS key{number}" for number, part in enumerate(key.expressions)]
     using = ", ".join(f"key{number}" for number in range(len(parts)))
-    kept = "" if same_row else f"AND t.id <> s.id AND NOT EXISTS (SELECT FROM {staged.name} AS o WHERE o.{id_} = t.id)"
+    kept = (
+        "" if same_row else f"AND t.id <> s.id AND NOT EXISTS (SELECT 1 FROM {staged.name} AS o WHERE o.{id_} = t.id)"
+    )
     expected = "a new one (or --mode upsert, skip)" if same_row else "one that no other row has"
     _note(
         driver,
@@ -163,7 +168,7 @@ def _check_taken(driver: psycopg.Connection, staged: Staged, key: Key, mode: Mod
         f"""WHERE ({FILE}, {LINE}) IN (
             SELECT {FILE}, {LINE}
             FROM (SELECT {FILE}, {LINE}, {id_} AS id, {", ".join(parts)} FROM {staged.name}) AS s
-            JOIN (SELECT {id_} AS id, {", ".join(parts)} FROM {staged.table.name}) AS t USING ({using})
+            JOIN (SELECT {id_} AS id, {", ".join(parts)} FROM {own(driver, staged.table)}) AS t USING ({using})
             WHERE true {kept})""",
     )
 
@@ -173,8 +178,8 @@ def loose_doubles(driver: psycopg.Connection, table: Table) -> bool:
     for key in other_keys(table):
         if key.loose:
             parts = ", ".join(key.expressions)
-            query = f"SELECT EXISTS (SELECT FROM {table.name} GROUP BY {parts} HAVING count(*) > 1)"
-            row = driver.execute(query.encode()).fetchone()
+            query = f"SELECT EXISTS (SELECT 1 FROM {own(driver, table)} GROUP BY {parts} HAVING count(*) > 1)"
+            row = driver.execute(query.encode(), []).fetchone()
             if row and row[0]:
                 return True
     return False

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import psycopg
 
+from tutormax_cli.database.names import quoted
 from tutormax_cli.importing.layout import Mode, key_of
-from tutormax_cli.importing.rules import quoted
-from tutormax_cli.importing.staging import Staged
+from tutormax_cli.importing.staging import Staged, own
 
 CHANGED_AT = "updated_at"
 
@@ -26,7 +26,7 @@ def merge(driver: psycopg.Connection, staged: Staged, mode: Mode, rows: int) -> 
         return Merged(_insert(driver, staged, ""))
     key = quoted(key_of(staged.table))
     updated = _update(driver, staged, key)
-    new = f" WHERE NOT EXISTS (SELECT FROM {staged.table.name} AS t WHERE t.{key} = s.{key})"
+    new = f" WHERE NOT EXISTS (SELECT 1 FROM {own(driver, staged.table)} AS t WHERE t.{key} = s.{key})"
     inserted = _insert(driver, staged, new)
     return Merged(inserted, updated, rows - inserted - updated)
 
@@ -34,7 +34,8 @@ def merge(driver: psycopg.Connection, staged: Staged, mode: Mode, rows: int) -> 
 def _insert(driver: psycopg.Connection, staged: Staged, which: str) -> int:
     columns = ", ".join(quoted(column.name) for column in staged.table.columns)
     return driver.execute(
-        f"INSERT INTO {staged.table.name} ({columns}) SELECT {columns} FROM {staged.name} AS s{which}".encode()
+        f"INSERT INTO {own(driver, staged.table)} ({columns}) SELECT {columns} FROM {staged.name} AS s{which}".encode(),
+        [],
     ).rowcount
 
 
@@ -48,6 +49,7 @@ def _update(driver: psycopg.Connection, staged: Staged, key: str) -> int:
         sets.append(f"{CHANGED_AT} = now()")
     ours, theirs = (", ".join(f"{side}.{column}" for column in columns) for side in ("t", "s"))
     return driver.execute(
-        f"UPDATE {staged.table.name} AS t SET {', '.join(sets)} FROM {staged.name} AS s"
-        f" WHERE t.{key} = s.{key} AND ROW({ours}) IS DISTINCT FROM ROW({theirs})".encode()
+        f"UPDATE {own(driver, staged.table)} AS t SET {', '.join(sets)} FROM {staged.name} AS s"
+        f" WHERE t.{key} = s.{key} AND ROW({ours}) IS DISTINCT FROM ROW({theirs})".encode(),
+        [],
     ).rowcount

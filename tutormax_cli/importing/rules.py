@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from psycopg import sql
 from sqlalchemy import CheckConstraint, Index, Table, TextClause, UniqueConstraint
 
+from tutormax_cli.database.names import quoted
 from tutormax_cli.importing.faults import Reason
 from tutormax_cli.importing.layout import key_of
 
@@ -27,11 +27,6 @@ IN_WORDS: Mapping[str, str] = {
 
 _RANGE = re.compile(r"(\w+) BETWEEN (\S+) AND (\S+)")
 _FROM = re.compile(r"(\w+) (>=|>) (\S+)( AND .*)?")
-
-
-def quoted(name: str) -> str:
-    """Quote a name for SQL."""
-    return sql.Identifier(name).as_string()
 
 
 @dataclass(frozen=True, slots=True)

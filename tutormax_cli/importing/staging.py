@@ -8,9 +8,9 @@ from sqlalchemy import Column, Connection, Integer, MetaData, Table
 
 from tutormax_cli.database.copy import copy_in
 from tutormax_cli.database.copy.wire import copying, driver_of
+from tutormax_cli.database.names import own_table, quoted
 from tutormax_cli.importing.faults import Fault, PlacedFault, Reason
 from tutormax_cli.importing.rows import Rows
-from tutormax_cli.importing.rules import quoted
 
 FILE, LINE = "import_file", "import_line"
 """Two columns more that every staged row has: the number of its file and its line there."""
@@ -29,6 +29,11 @@ class Staged:
     copy_target: Table
 
 
+def own(driver: psycopg.Connection, table: Table) -> str:
+    """Return one of TutorMax's tables as text of a statement that is executed with parameters."""
+    return own_table(driver, table.name).text
+
+
 def prepare_faults(driver: psycopg.Connection) -> None:
     """Make the table of what is wrong."""
     driver.execute(
@@ -41,7 +46,9 @@ def stage(connection: Connection, table: Table, columns: Sequence[str], *, witho
     """Make the table in which rows wait: like the real one, with its defaults, without its rules."""
     driver = driver_of(connection)
     name = f"import_{table.name}"
-    driver.execute(f"CREATE TEMP TABLE {name} (LIKE {table.name} INCLUDING DEFAULTS) ON COMMIT DROP".encode())
+    driver.execute(
+        f"CREATE TEMP TABLE {name} (LIKE {own(driver, table)} INCLUDING DEFAULTS) ON COMMIT DROP".encode(), []
+    )
     loosen = [f"ALTER {quoted(column.name)} DROP NOT NULL" for column in table.columns]
     driver.execute(f"ALTER TABLE pg_temp.{name} {', '.join(loosen)}, ADD {FILE} int, ADD {LINE} int".encode())
     extra: list[Column[int]] = [Column(FILE, Integer), Column(LINE, Integer)]

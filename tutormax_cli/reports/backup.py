@@ -42,8 +42,8 @@ def restored_report(archive: "Archive", restored: "Restored") -> Report:
 
 def promoted_report(promoted: "Promoted", setting: str | None) -> Report:
     """List the rows of each table that was moved, and the setting that names the server from now on, if one is new."""
-    columns = (Column("table", "table"), _ROWS, Column("digest", "digest, the same on both", priority=1))
-    rows = tuple((name, digest.rows, digest.total) for name, digest in promoted.tables.items())
+    columns = (Column("table", "table"), _ROWS, Column("digest", "checksum (identical)", priority=1))
+    rows = tuple((name, digest.rows, digest.checksum) for name, digest in promoted.tables.items())
     facts = (
         (_ROWS, sum(digest.rows for digest in promoted.tables.values())),
         (Column("source_version", "from PostgreSQL", Kind.INT), promoted.source_version),

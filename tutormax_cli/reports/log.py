@@ -20,6 +20,7 @@ def log_report(entries: Sequence[Written], settings: Settings) -> Report:
         Column("rows", "rows", Kind.INT),
         Column("seconds", "time", Kind.SECONDS, priority=1),
         Column("tables", "of", Kind.LIST, priority=2, flexible=True, min_width=20),
+        Column("details", "details", Kind.LIST, priority=2, flexible=True, min_width=20),
         Column("role", "role", priority=1),
         Column("sqlstate", "SQLSTATE", priority=3),
         Column("exit_code", "exit", Kind.INT, priority=3),
@@ -43,6 +44,7 @@ def _row(entry: Written) -> Row:
         sum(sum(verbs.values()) for verbs in entry.rows.values()) or None,
         entry.seconds,
         _changes(entry),
+        _details(entry),
         entry.role,
         entry.sqlstate,
         entry.exit_code,
@@ -60,3 +62,13 @@ def _changes(entry: Written) -> tuple[str, ...]:
     place = {table: place for place, table in enumerate(Base.metadata.tables)}
     tables = sorted(entry.rows, key=lambda table: place.get(table, len(place)))
     return tuple(f"{table}: {count} {verb}" for table in tables for verb, count in entry.rows[table].items())
+
+
+def _details(entry: Written) -> tuple[str, ...]:
+    """List the facts of a dump or a proof: "dump id: 3f0e…", "dump bytes: 52000"."""
+    facts = (
+        (subject, name, value)
+        for subject, values in (entry.details or {}).items()
+        for name, value in (values.items() if isinstance(values, dict) else [("", values)])
+    )
+    return tuple(f"{subject} {name}: {value}".replace(" :", ":") for subject, name, value in facts if value is not None)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import psycopg
 
+from tutormax_cli.database.driver import schema_of
 from tutormax_cli.database.models import Base
 from tutormax_cli.database.revisions import Revision, SchemaState
 from tutormax_cli.reports.report import Column, Kind, Report, Section, Tone, Value
@@ -20,10 +21,11 @@ def tables_report(connection: psycopg.Connection, settings: Settings, headline: 
         SELECT c.relname, c.relnatts,
                (SELECT count(*) FROM pg_index WHERE indrelid = c.oid),
                (SELECT count(*) FROM pg_constraint WHERE conrelid = c.oid AND contype IN ('c', 'f', 'p', 'u'))
-        FROM unnest(%s::text[]) WITH ORDINALITY ours (name, place) JOIN pg_class c ON c.oid = to_regclass(ours.name)
-        ORDER BY place
+        FROM unnest(%s::text[]) WITH ORDINALITY ours (name, place)
+        JOIN pg_class c ON c.relname = ours.name JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = %s ORDER BY place
         """,
-        [list(Base.metadata.tables)],
+        [list(Base.metadata.tables), schema_of(connection)],
     ).fetchall()
     columns = (
         Column("table", "table"),

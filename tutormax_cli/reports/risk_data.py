@@ -154,12 +154,12 @@ def assess(db: OrmSession, as_of: datetime, selection: Selection) -> Assessment:
 
 
 def _moments(db: OrmSession, as_of: datetime, since: datetime | None) -> Moments:
-    return Moments(*db.execute(statement("risk_moments"), {"as_of": as_of, "since": since}).one())
+    return Moments(*db.execute(statement("risk_moments", db), {"as_of": as_of, "since": since}).one())
 
 
 def _levels(db: OrmSession, as_of: datetime, moments: Moments) -> list[LevelCount]:
     parameters = {"latest": moments.latest, "previous": moments.previous}
-    return [LevelCount(*row) for row in db.execute(statement_on_active("risk_levels", as_of), parameters)]
+    return [LevelCount(*row) for row in db.execute(statement_on_active("risk_levels", db, as_of), parameters)]
 
 
 def _standings(db: OrmSession, as_of: datetime, latest: datetime, selection: Selection) -> list[Standing]:
@@ -171,5 +171,5 @@ def _standings(db: OrmSession, as_of: datetime, latest: datetime, selection: Sel
         "subject": selection.subject,
         "since": selection.since,
     }
-    rows = db.execute(statement_on_active("risk_tutors", as_of), parameters)
+    rows = db.execute(statement_on_active("risk_tutors", db, as_of), parameters)
     return sorted((Standing(**row) for row in rows.mappings()), key=lambda tutor: (tutor.silent, tutor.rank))

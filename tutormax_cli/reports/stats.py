@@ -77,7 +77,7 @@ def _notes(tables: Sequence[TableFacts], trends: Trends, as_of: datetime | None)
 def _count_values(db: OrmSession, until: datetime, as_of: datetime | None) -> Counts:
     status = status_at(as_of) if as_of else Tutor.status
     people = select(status.label("status")).where(Tutor.onboarding_date < (as_of or ENDLESS)).cte("people")
-    rows = db.execute(statement_on("distributions", people), {"as_of": until, "known_before": as_of or ENDLESS})
+    rows = db.execute(statement_on("distributions", db, people), {"as_of": until, "known_before": as_of or ENDLESS})
     return {(of_what, value): rows for of_what, value, rows in rows}
 
 

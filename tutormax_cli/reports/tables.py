@@ -5,9 +5,11 @@ from datetime import datetime
 from operator import le, lt
 
 from sqlalchemy import BigInteger, DateTime, Executable, SelectBase, cast, func, literal, null, select, union_all
+from sqlalchemy.dialects.postgresql import OID
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.orm import Session as OrmSession
 
+from tutormax_cli.database.engine import driver_connection
 from tutormax_cli.database.models import (
     ChurnPrediction,
     Intervention,
@@ -18,6 +20,7 @@ from tutormax_cli.database.models import (
     TutorEvent,
     TutorPerformanceMetric,
 )
+from tutormax_cli.database.names import own_table, table_oids
 
 Moment = InstrumentedAttribute[datetime] | InstrumentedAttribute[datetime | None]
 
@@ -64,14 +67,20 @@ class TableFacts:
 
 def measure_tables(db: OrmSession, as_of: datetime | None = None) -> list[TableFacts]:
     """Count, measure and date every table in one statement, in full or as of an earlier time."""
-    statements = (_in_full(*item) if as_of is None else _at(*item, as_of) for item in DATING.items())
+    driver = driver_connection(db.connection())
+    oids = table_oids(driver, [own_table(driver, name) for name in DATING])
+    statements = (
+        _in_full(*item, oid) if as_of is None else _at(*item, as_of)
+        for item, oid in zip(DATING.items(), oids, strict=True)
+    )
     statement: Executable = union_all(*statements)
     measured = {row[0]: TableFacts(*row) for row in db.execute(statement)}
     return [measured[table] for table in DATING]
 
 
-def _in_full(table: str, dating: Dating) -> SelectBase:
-    return select(literal(table), func.count(), func.pg_total_relation_size(table), func.max(dating.latest))
+def _in_full(table: str, dating: Dating, oid: int) -> SelectBase:
+    size = func.pg_total_relation_size(cast(literal(oid, BigInteger), OID))
+    return select(literal(table), func.count(), size, func.max(dating.latest))
 
 
 def _at(table: str, dating: Dating, as_of: datetime) -> SelectBase:

@@ -46,15 +46,15 @@ class Trends:
 
 def read_trends(db: OrmSession, as_of: datetime) -> Trends:
     """Read the last weeks in two statements."""
-    work = tuple(Work(*row) for row in db.execute(statement("stats_work"), {"as_of": as_of}))
-    rows = db.execute(_people(as_of), {"as_of": as_of})
+    work = tuple(Work(*row) for row in db.execute(statement("stats_work", db), {"as_of": as_of}))
+    rows = db.execute(_people(db, as_of), {"as_of": as_of})
     return Trends(as_of, work, {(of_what, subject, ago): tutors for of_what, subject, ago, tutors in rows})
 
 
-def _people(as_of: datetime) -> Executable:
+def _people(db: OrmSession, as_of: datetime) -> Executable:
     """Count tutors by the library's own definitions of who is active and who has left."""
     columns = (departed_at().label("left_at"), active_at(as_of).label("active"))
-    return statement_on("stats_people", select(Tutor.subjects, Tutor.onboarding_date, *columns).cte("people"))
+    return statement_on("stats_people", db, select(Tutor.subjects, Tutor.onboarding_date, *columns).cte("people"))
 
 
 def weeks(trends: Trends) -> Section:

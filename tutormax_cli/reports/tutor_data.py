@@ -131,7 +131,7 @@ def _weeks(db: OrmSession, tutor_id: str, moment: datetime, predictions: Sequenc
     worked = {
         weeks_ago: (booked, sessions, rating)
         for weeks_ago, booked, sessions, rating in db.execute(
-            statement("tutor_weeks"), {"tutor_id": tutor_id, "latest": moment}
+            statement("tutor_weeks", db), {"tutor_id": tutor_id, "latest": moment}
         )
     }
     scores: dict[int, int] = {}

@@ -13,6 +13,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from tutormax_cli.database.driver import schema_of
+from tutormax_cli.database.names import own_table
+
 TABLE, CONSTRAINT = "tutors", "ck_tutors_behavioral_archetype"
 
 
@@ -45,9 +48,10 @@ class Seeded:
 def read_seed_record(connection: psycopg.Connection) -> list[Seeded]:
     """List what the database was seeded with, oldest first; empty where it wasn't, or nothing readable is kept."""
     row = connection.execute(
-        "SELECT obj_description(oid, 'pg_constraint') FROM pg_constraint"
-        " WHERE conrelid = to_regclass(%s) AND conname = %s",
-        [TABLE, CONSTRAINT],
+        "SELECT obj_description(k.oid, 'pg_constraint') FROM pg_constraint AS k"
+        " JOIN pg_class AS c ON c.oid = k.conrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = %s AND c.relname = %s AND k.conname = %s",
+        [schema_of(connection), TABLE, CONSTRAINT],
     ).fetchone()
     try:
         return [_parse(entry) for entry in json.loads((row and row[0]) or "[]")]
@@ -60,7 +64,7 @@ def write_seed_record(connection: psycopg.Connection, runs: Sequence[Seeded]) ->
     text = json.dumps([_entry(run) for run in runs]) if runs else None
     connection.execute(
         sql.SQL("COMMENT ON CONSTRAINT {} ON {} IS {}").format(
-            sql.Identifier(CONSTRAINT), sql.Identifier(TABLE), sql.Literal(text)
+            sql.Identifier(CONSTRAINT), own_table(connection, TABLE).sql, sql.Literal(text)
         )
     )
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import partial
 
 import psycopg
+from psycopg import sql
 from sqlalchemy.orm import Session as OrmSession
 
 from tutormax_cli import __version__
@@ -16,6 +17,7 @@ from tutormax_cli.churn.daily import predict_weekly
 from tutormax_cli.database.copy import BulkLoad, Encoded, bulk_load, encode, made_ahead
 from tutormax_cli.database.engine import driver_connection
 from tutormax_cli.database.models import Base
+from tutormax_cli.database.names import own_table
 from tutormax_cli.database.queries import count_rows
 from tutormax_cli.errors import TutormaxError
 from tutormax_cli.evaluation import evaluate
@@ -112,7 +114,8 @@ def continued(driver: psycopg.Connection, world: World) -> World:
 
     Raises TutormaxError where some are not synthetic, or have a history that ends at another time.
     """
-    real = driver.execute("SELECT tutor_id FROM tutors WHERE behavioral_archetype IS NULL LIMIT 1").fetchone()
+    known = sql.SQL("SELECT tutor_id FROM {} WHERE behavioral_archetype IS NULL LIMIT 1")
+    real = driver.execute(known.format(own_table(driver, "tutors").sql)).fetchone()
     if real:
         raise TutormaxError(
             f"the database holds tutors that are not synthetic, such as {real[0]}, and predictions would mix the two",
@@ -139,9 +142,9 @@ def _check_again(driver: psycopg.Connection, world: World, mode: Mode) -> None:
 
 def _synthetic_tutors(driver: psycopg.Connection) -> int:
     """Give the highest number in the ids of the tutors that are there: the next one's, counted from 0."""
-    row = driver.execute(
-        "SELECT coalesce(max(substring(tutor_id FROM '^tutor_([0-9]{1,15})$')::bigint), 0) FROM tutors"
-    ).fetchone()
+    highest = sql.SQL("SELECT coalesce(max(substring(tutor_id FROM {})::bigint), 0) FROM {}")
+    query = highest.format(sql.Literal("^tutor_([0-9]{1,15})$"), own_table(driver, "tutors").sql)
+    row = driver.execute(query).fetchone()
     assert row is not None
     return int(row[0])
 

@@ -55,7 +55,12 @@ def copy_out(connection: Connection, statement: Select[Any]) -> dict[str, Column
     as datetime64[D]; text and jsonb as UTF-8 bytes of dtype S, masked; text[] as Coded. Parameters are quoted by
     libpq. Raises TypeError for other types: cast a numeric to float.
     """
-    compiled = statement.compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
+    compiled = statement.compile(
+        dialect=connection.dialect,
+        schema_translate_map=connection.get_execution_options().get("schema_translate_map"),
+        render_schema_translate=True,
+        compile_kwargs={"render_postcompile": True},
+    )
     with psycopg.ClientCursor(driver_of(connection)) as cursor:
         cursor.adapters.register_dumper(float, _Float8Dumper)
         query = cursor.mogrify(compiled.string, compiled.params)

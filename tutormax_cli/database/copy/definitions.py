@@ -11,6 +11,8 @@ from importlib import resources
 
 import psycopg
 
+from tutormax_cli.database.names import TableName, table_oids
+
 
 @dataclass(frozen=True, slots=True)
 class Definition:
@@ -22,13 +24,13 @@ class Definition:
     create: tuple[str, ...]
 
 
-def definitions(driver: psycopg.Connection, tables: Sequence[str]) -> list[Definition]:
-    """List what can be taken away from tables (SQL names) for a load, foreign keys first: in the order to drop it.
+def definitions(driver: psycopg.Connection, tables: Sequence[TableName]) -> list[Definition]:
+    """List what can be dropped from tables for a load, foreign keys first: in the order to drop it.
 
     Foreign keys of other tables that refer to these are among it.
     """
     query = resources.files(__package__).joinpath("set_aside.sql").read_bytes()
-    found = driver.execute(query, {"tables": list(tables)}).fetchall()
+    found = driver.execute(query, {"tables": table_oids(driver, tables)}).fetchall()
     return [
         Definition(table, foreign_key, drop, tuple(filter(None, (create, *comments))))
         for table, foreign_key, drop, create, *comments, _ in found

@@ -26,7 +26,10 @@ from tutormax_cli.database.copy.wire import (
     Array,
     Lengths,
     copying,
+    driver_of,
 )
+from tutormax_cli.database.driver import schema_of
+from tutormax_cli.database.names import TableName
 
 SLICE_BYTES = 4 << 20
 """How large the record array of one slice may get: small enough for the processor's caches, large for numpy."""
@@ -83,7 +86,7 @@ def copy_in(
 def send(connection: Connection, encoded: Encoded, *, progress: Progress | None = None, freeze: bool = False) -> int:
     """Do what `copy_in` does with rows that are encoded already."""
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary{})").format(
-        sql.Identifier(*filter(None, (encoded.table.schema, encoded.table.name))),
+        _name_of(connection, encoded.table).sql,
         sql.SQL(", ").join(map(sql.Identifier, encoded.columns)),
         sql.SQL(", FREEZE" if freeze else ""),
     )
@@ -97,6 +100,11 @@ def send(connection: Connection, encoded: Encoded, *, progress: Progress | None 
                 progress(rows)
         copy.write(TRAILER)
     return sent
+
+
+def _name_of(connection: Connection, table: Table) -> TableName:
+    """Return a table's full name: the models name no schema."""
+    return TableName(table.schema or schema_of(driver_of(connection)), table.name)
 
 
 def _slices(columns: Columns, table: Table) -> Iterator[tuple[int, memoryview]]:

@@ -8,13 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
+from psycopg import sql
 from sqlalchemy import Connection, Table
 
 from tutormax_cli.columns import Columns
 from tutormax_cli.database.copy.definitions import Definition, definitions
 from tutormax_cli.database.copy.encoding import Encoded, Progress, copy_in, send
-from tutormax_cli.database.copy.locks import DEFAULT_WAIT, lock_tables
 from tutormax_cli.database.copy.wire import driver_of
+from tutormax_cli.database.driver import schema_of
+from tutormax_cli.database.locks import DEFAULT_WAIT, lock_tables
+from tutormax_cli.database.names import TableName, comma_separated, table_oids
+from tutormax_cli.database.time_limits import lift_time_limits
 
 REBUILD_FROM_ROWS = 20_000
 """Below this a load is over before the indexes could be dropped and made again."""
@@ -27,8 +31,6 @@ BYTES_PER_ROW = 150
 """What a row of these tables takes on disk, more or less: enough to guess how many there are before any is counted."""
 
 SORT_MEMORY = "256MB"
-
-TIME_LIMITS = ["statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout"]
 
 Step = Callable[[str], None]
 """Told what is being done now, in words: `indexes of sessions`."""
@@ -67,8 +69,8 @@ def bulk_load(
     rebuilding or replacing, else against writers. Raises LockTimeout after `wait` seconds in vain.
     """
     driver = driver_of(connection)
-    names = [connection.dialect.identifier_preparer.format_table(table) for table in tables]
-    _lift_time_limits(driver)
+    names = [TableName(table.schema or schema_of(driver), table.name) for table in tables]
+    lift_time_limits(driver)
     rebuild = rows >= REBUILD_FROM_ROWS and _rebuilding_pays(driver, names, rows, replace)
     if rebuild or replace:
         lock_tables(driver, _related(driver, names), "ACCESS EXCLUSIVE", wait)
@@ -78,7 +80,7 @@ def bulk_load(
     _run(driver, *(definition.drop for definition in aside))
     emptied = replace or (rebuild and _all_empty(driver, names))
     if emptied:
-        _run(driver, f"TRUNCATE {', '.join(names)}")
+        driver.execute(sql.SQL("TRUNCATE {}").format(comma_separated(names)))
     yield BulkLoad(connection, emptied)
     _put_back(driver, aside, names, step)
 
@@ -88,20 +90,15 @@ def _run(driver: psycopg.Connection, *statements: str) -> None:
         driver.execute(statement.encode())
 
 
-def _lift_time_limits(driver: psycopg.Connection) -> None:
-    """Keep the server from ending the transaction while a long index build or the caller's own computing goes on."""
-    driver.execute("SELECT set_config(name, '0', true) FROM pg_settings WHERE name = ANY(%s)", [TIME_LIMITS])
-
-
-def _rebuilding_pays(driver: psycopg.Connection, names: Sequence[str], rows: int, replace: bool) -> bool:
+def _rebuilding_pays(driver: psycopg.Connection, names: Sequence[TableName], rows: int, replace: bool) -> bool:
     """Tell whether indexes and keys may be taken away by this role, and the batch is large against what is there."""
     row = driver.execute(
         """
         SELECT bool_and(pg_has_role(relowner, 'USAGE')), sum(pg_relation_size(oid)),
                bool_or(EXISTS (SELECT FROM pg_trigger WHERE tgrelid = t.oid AND tgisinternal AND tgenabled <> 'O'))
-        FROM pg_class AS t WHERE oid = ANY(%s::text[]::regclass[])
+        FROM pg_class AS t WHERE oid = ANY(%s::oid[])
         """,
-        [_related(driver, names)],
+        [table_oids(driver, _related(driver, names))],
     ).fetchone()
     assert row is not None
     owned, size, keys_switched_off = row
@@ -109,29 +106,29 @@ def _rebuilding_pays(driver: psycopg.Connection, names: Sequence[str], rows: int
     return bool(owned) and not keys_switched_off and rows >= REBUILD_SHARE * held
 
 
-def _related(driver: psycopg.Connection, names: Sequence[str]) -> list[str]:
+def _related(driver: psycopg.Connection, names: Sequence[TableName]) -> list[TableName]:
     """List the tables, in their order, and then others that foreign keys tie to them."""
     others = driver.execute(
         """
-        SELECT DISTINCT other::regclass::text
+        SELECT DISTINCT n.nspname, c.relname
         FROM pg_constraint, unnest(ARRAY[conrelid, confrelid]) AS other
-        WHERE contype = 'f'
-          AND (conrelid = ANY(%(tables)s::text[]::regclass[]) OR confrelid = ANY(%(tables)s::text[]::regclass[]))
-          AND other <> ALL(%(tables)s::text[]::regclass[])
-        ORDER BY 1
+        JOIN pg_class AS c ON c.oid = other JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE contype = 'f' AND other <> ALL(%(tables)s::oid[])
+          AND (conrelid = ANY(%(tables)s::oid[]) OR confrelid = ANY(%(tables)s::oid[]))
+        ORDER BY 1, 2
         """,
-        {"tables": list(names)},
+        {"tables": table_oids(driver, names)},
     ).fetchall()
-    return [*names, *(name for (name,) in others)]
+    return [*names, *(TableName(*name) for name in others)]
 
 
-def _all_empty(driver: psycopg.Connection, names: Sequence[str]) -> bool:
-    tests = " AND ".join(f"NOT EXISTS (SELECT FROM {name})" for name in names)
-    row = driver.execute(f"SELECT {tests}".encode()).fetchone()
+def _all_empty(driver: psycopg.Connection, names: Sequence[TableName]) -> bool:
+    tests = sql.SQL(" AND ").join(sql.SQL("NOT EXISTS (SELECT 1 FROM {})").format(name.sql) for name in names)
+    row = driver.execute(sql.SQL("SELECT {}").format(tests)).fetchone()
     return row is not None and bool(row[0])
 
 
-def _put_back(driver: psycopg.Connection, aside: Sequence[Definition], names: Sequence[str], step: Step) -> None:
+def _put_back(driver: psycopg.Connection, aside: Sequence[Definition], names: Sequence[TableName], step: Step) -> None:
     """Make indexes and keys again, foreign keys last and with statistics to plan their check by."""
     _run(driver, "SET LOCAL default_tablespace = ''")
     driver.execute(
@@ -144,7 +141,8 @@ def _put_back(driver: psycopg.Connection, aside: Sequence[Definition], names: Se
             step(f"indexes of {definition.table}")
             _run(driver, *definition.create)
     step("statistics")
-    _run(driver, f"ANALYZE {', '.join(names)}")
+    for name in names:
+        driver.execute(sql.SQL("ANALYZE {}").format(name.sql))
     for definition in aside:
         if definition.foreign_key:
             step(f"foreign keys of {definition.table}")

@@ -1,23 +1,27 @@
 -- The keys and indexes of some tables, as the statements that drop and create them and put their comments back.
 -- Foreign keys come first, because the unique indexes below them can't go before they do.
 WITH chosen AS (
-    SELECT unnest(%(tables)s::text[])::regclass AS oid
+    SELECT unnest(%(tables)s::oid[]) AS oid
 ),
 foreign_keys AS (
-    SELECT con.*, con.conrelid::regclass::text AS table_name, quote_ident(con.conname) AS name
+    SELECT con.*, quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS table_name, c.relname,
+           quote_ident(con.conname) AS name
     FROM pg_constraint AS con
+    JOIN pg_class AS c ON c.oid = con.conrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE con.contype = 'f' AND con.conparentid = 0
       AND (con.conrelid IN (SELECT oid FROM chosen) OR con.confrelid IN (SELECT oid FROM chosen))
 ),
 indexes AS (
     SELECT
         i.indexrelid,
-        i.indrelid::regclass::text AS table_name,
-        i.indexrelid::regclass::text AS index_name,
+        quote_ident(n.nspname) || '.' || quote_ident(t.relname) AS table_name,
+        t.relname,
+        quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS index_name,  -- in its table's schema
         con.oid AS constraint_oid,
         quote_ident(con.conname) AS constraint_name
     FROM pg_index AS i
     JOIN pg_class AS c ON c.oid = i.indexrelid
+    JOIN pg_class AS t ON t.oid = i.indrelid JOIN pg_namespace AS n ON n.oid = t.relnamespace
     LEFT JOIN pg_constraint AS con ON con.conindid = i.indexrelid AND con.contype IN ('p', 'u', 'x')
     WHERE i.indrelid IN (SELECT oid FROM chosen)
       AND i.indisvalid AND i.indisready AND NOT i.indisclustered AND NOT i.indisreplident
@@ -36,7 +40,7 @@ indexes AS (
           WHERE d.deptype IN ('x', 'e') AND d.objid IN (i.indexrelid, con.oid))
 )
 SELECT
-    table_name,
+    relname,
     true AS foreign_key,
     'ALTER TABLE ' || table_name || ' DROP CONSTRAINT ' || name AS drop_it,
     'ALTER TABLE ' || table_name || ' ADD CONSTRAINT ' || name || ' ' || pg_get_constraintdef(oid) AS create_it,
@@ -47,7 +51,7 @@ SELECT
 FROM foreign_keys
 UNION ALL
 SELECT
-    table_name,
+    relname,
     false,
     CASE WHEN constraint_oid IS NULL THEN 'DROP INDEX ' || index_name
          ELSE 'ALTER TABLE ' || table_name || ' DROP CONSTRAINT ' || constraint_name END,

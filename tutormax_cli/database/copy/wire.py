@@ -38,13 +38,10 @@ Lengths: TypeAlias = npt.NDArray[np.int32]
 
 
 def driver_of(connection: Connection) -> psycopg.Connection:
-    """Give the psycopg connection below, in a transaction, and with UTF-8 as the client's encoding until its end."""
+    """Return the psycopg connection below, in a transaction."""
     if not connection.in_transaction():
         connection.begin()
-    driver = driver_connection(connection)
-    if driver.info.encoding != "utf-8":
-        driver.execute("SET LOCAL client_encoding TO 'UTF8'")
-    return driver
+    return driver_connection(connection)
 
 
 @contextmanager

@@ -36,6 +36,9 @@ SETTINGS = {
     "log_checkpoints": "off",
 }
 
+NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+"""Settings of a cluster that does not have to survive a power cut."""
+
 
 def found(data: Path) -> int | None:
     """Give the major version of the cluster in `data`, or None where a new one may be made.
@@ -66,21 +69,23 @@ def _refusal(data: Path, what: str) -> TutormaxError:
     )
 
 
-def create(data: Path, version: int, programs: ServerPrograms) -> None:
+def create(data: Path, version: int, programs: ServerPrograms, *, durable: bool = True) -> None:
     """Make a new cluster with the role and the database `tutormax`.
 
     It is built beside its place and renamed when it is whole and on disk, so that a kill or a power cut at any
-    moment leaves either nothing or a good cluster. The caller holds the lock. Raises TutormaxError.
+    moment leaves either nothing or a good cluster; one that isn't `durable` is not forced to disk, now or later. The
+    caller holds the lock. Raises TutormaxError.
     """
     unfinished = data.with_name("data.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)  # left by a start that was killed
     try:
         programs.account.make_folder(unfinished)
-        _demand(programs.initdb(*_initdb_options(version), data=unfinished), "initdb")
+        _demand(programs.initdb(*_initdb_options(version, durable), data=unfinished), "initdb")
         statement = f"CREATE DATABASE {ROLE};\n\n"
         single = ("--single", "-F", "-j", "-c", "exit_on_error=on", "template1")
         _demand(programs.run("postgres", *single, data=unfinished, stdin=statement), "CREATE DATABASE")
-        _demand(programs.initdb("--sync-only", data=unfinished), "initdb --sync-only")
+        if durable:
+            _demand(programs.initdb("--sync-only", data=unfinished), "initdb --sync-only")
         unfinished.rename(data)
         _sync_folder(data.parent)
     except BaseException:
@@ -88,7 +93,7 @@ def create(data: Path, version: int, programs: ServerPrograms) -> None:
         raise
 
 
-def _initdb_options(version: int) -> list[str]:
+def _initdb_options(version: int, durable: bool) -> list[str]:
     # The built-in locale sorts by code point and knows every letter's case; before PostgreSQL 17 only "C" is the
     # same on every machine. `trust`: the socket's folder lets in its owner, who owns the data files too, and root.
     locale = ["--locale=C"] if version < 17 else ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
@@ -101,7 +106,7 @@ def _initdb_options(version: int) -> list[str]:
         "--data-checksums",
         "--no-sync",
         "--no-instructions",
-        *(f"--set={name}={value}" for name, value in SETTINGS.items()),
+        *(f"--set={name}={value}" for name, value in (SETTINGS | ({} if durable else NOT_DURABLE)).items()),
     ]
 
 

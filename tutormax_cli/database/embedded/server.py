@@ -53,15 +53,17 @@ class ServerStatus:
 class EmbeddedServer:
     """The PostgreSQL server whose home is one folder; making this object touches nothing.
 
-    `version` is the major version that a new cluster gets (16 or 18); one that exists keeps its own.
+    `version` is the major version that a new cluster gets (16 or 18); one that exists keeps its own. A new cluster
+    that isn't `durable` never waits for the disk.
     """
 
-    def __init__(self, home: Path, version: int | None = None) -> None:
+    def __init__(self, home: Path, version: int | None = None, *, durable: bool = True) -> None:
         self.home = home.resolve()
         self.data = self.home / "data"
         self.socket_directory = self.home / cluster.RUN_FOLDER
         self.log_file = self.home / "server.log"
         self._wanted = version or programs.DEFAULT_VERSION
+        self._durable = durable
         self._socket = self.socket_directory / f".s.PGSQL.{PORT}"
         if os.name != "posix":
             raise programs.unavailable(self._wanted)
@@ -93,17 +95,18 @@ class EmbeddedServer:
             finally:
                 lock.close()
 
-    def stop(self) -> bool:
-        """Stop the server and wait until its last process is gone; tell whether there was one to stop.
+    def stop(self, *, at_once: bool = False) -> bool:
+        """Stop the server and wait until its last process is gone; return whether there was one to stop.
 
-        Open sessions are ended, what they had not committed is rolled back. Raises LockTimeout.
+        Open sessions are ended, what they had not committed is rolled back. `at_once` writes nothing to disk before:
+        the next start has to recover. Raises LockTimeout.
         """
         if not (self.home / "lock").exists():
             return False
         with _said_plainly(self.home):
             lock = HomeLock(self.home / "lock", account_for(self.home, self.data))
             try:
-                return self._stop(lock)
+                return self._stop(lock, signal.SIGQUIT if at_once else signal.SIGINT)
             finally:
                 lock.close()
 
@@ -210,7 +213,7 @@ class EmbeddedServer:
         tools = programs.server_programs(version, account, self.home, lock.handle)
         self._prepare_socket_directory(account)
         if existing is None:
-            cluster.create(self.data, version, tools)
+            cluster.create(self.data, version, tools, durable=self._durable)
         log = open_log(self.log_file, account)
         try:
             for _ in range(STARTS):
@@ -252,7 +255,7 @@ class EmbeddedServer:
         reason = cluster.reason(said, returncode)
         return TutormaxError(f"the server in {self.home} can't start: {reason}", cluster.remedy(said))
 
-    def _stop(self, lock: HomeLock) -> bool:
+    def _stop(self, lock: HomeLock, shutdown: signal.Signals) -> bool:
         deadline = time.monotonic() + PATIENCE
         told: int | None = None
         while True:
@@ -262,7 +265,7 @@ class EmbeddedServer:
             if pid is not None and told is None:
                 told = pid
                 with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGINT)  # PostgreSQL's fast shutdown
+                    os.kill(pid, shutdown)
             elif told is not None and pid not in (None, told):
                 return True  # somebody has started the next one
             elif pid is None and lock.take():

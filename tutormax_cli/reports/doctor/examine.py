@@ -1,6 +1,6 @@
 """The whole examination: every check in its order, each surviving what the others do."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -14,8 +14,8 @@ from tutormax_cli.database.connection import connect
 from tutormax_cli.database.environment import Environment, marked
 from tutormax_cli.database.failures import explain
 from tutormax_cli.errors import ConnectionFailed, TutormaxError
-from tutormax_cli.reports.doctor import activity, data, machine, schema, server
-from tutormax_cli.reports.doctor.findings import Check, Finding, Patient, State, failed, ok, warning
+from tutormax_cli.reports.doctor import access, activity, data, machine, proofs, schema, server
+from tutormax_cli.reports.doctor.findings import NOTHING, Check, Finding, Patient, State, failed, ok, warning
 from tutormax_cli.settings import Settings
 
 PATIENCE_SECONDS = 10
@@ -27,6 +27,9 @@ CHECKS: dict[str, Check] = {
     "encryption": server.encryption,
     "clock": server.clock,
     "rights": server.rights,
+    "look-alikes": access.look_alikes,
+    "rights of PUBLIC": access.rights_of_public,
+    "trigger functions": access.trigger_functions,
     "extensions": server.extensions,
     "connections": server.connections,
     "schema": schema.revision,
@@ -43,8 +46,12 @@ CHECKS: dict[str, Check] = {
     "predictions": data.predictions,
     "high risk": data.high_risk,
     "interventions": data.overdue,
+    "proofs": proofs.newest_dump,
 }
 """The checks that need the database, by name, in their order."""
+
+COPY_CHECKS = ("schema", "drift", "indexes", "constraints", "admin log", "high risk", "interventions")
+"""The checks of schema and data that make sense for a copy: not those of server, freshness and proofs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,13 @@ def examine(settings: Settings, now: datetime, folder: Path) -> Examination:
     return Examination({"connection": reached} | found | here, environment)
 
 
+def examine_copy(settings: Settings, now: datetime, names: Iterable[str] = COPY_CHECKS) -> dict[str, Finding]:
+    """Make some checks of a copy of a database. Raises ConnectionFailed."""
+    with connect(settings) as driver:
+        driver.read_only = True
+        return _examine_database(Patient(settings, driver, now, Path()), names)
+
+
 def _refuse_unmade(settings: Settings) -> None:
     """Keep from making the embedded server's cluster, which connecting would."""
     if settings.embedded and not (settings.home / "data").exists():
@@ -89,17 +103,24 @@ def _reached(settings: Settings, driver: psycopg.Connection, seconds: float) -> 
 
 
 def _examine_machine(settings: Settings, folder: Path) -> dict[str, Finding]:
-    checks = {"settings file": partial(machine.settings_file, folder)}
+    checks: dict[str, Callable[[], Finding]] = {
+        "settings file": partial(machine.settings_file, folder),
+        "throw-away servers": machine.throwaway_servers,
+    }
     if settings.embedded and settings.home.exists():
         checks["folders"] = partial(machine.embedded_folders, settings)
         checks["disk"] = partial(machine.disk_room, settings)
-    return {name: _survived(check) for name, check in checks.items()}
+    return _with_something_to_say({name: _survived(check) for name, check in checks.items()})
 
 
-def _examine_database(patient: Patient) -> dict[str, Finding]:
+def _with_something_to_say(findings: Mapping[str, Finding]) -> dict[str, Finding]:
+    return {name: finding for name, finding in findings.items() if finding != NOTHING}
+
+
+def _examine_database(patient: Patient, names: Iterable[str] = CHECKS) -> dict[str, Finding]:
     limits = f"SET LOCAL statement_timeout = '{PATIENCE_SECONDS}s'; SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"
     patient.driver.execute(limits.encode())
-    return {name: _survived(partial(_apart, check, patient)) for name, check in CHECKS.items()}
+    return _with_something_to_say({name: _survived(partial(_apart, CHECKS[name], patient)) for name in names})
 
 
 def _apart(check: Check, patient: Patient) -> Finding:

@@ -7,8 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import psycopg
-
+from tutormax_cli.database.driver import SyncConnection
+from tutormax_cli.database.names import in_schema
 from tutormax_cli.settings import Settings
 
 
@@ -38,7 +38,7 @@ class Patient:
     """
 
     settings: Settings
-    driver: psycopg.Connection
+    driver: SyncConnection
     now: datetime
     folder: Path
 
@@ -61,10 +61,15 @@ def failed(says: str, mend: str | None = None) -> Finding:
     return Finding(State.FAILED, says, mend)
 
 
+NOTHING = Finding(State.OK, "")
+"""The finding of a check that has nothing to report; it is not shown."""
+
+
 def rows(patient: Patient, name: str, values: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
     """Run the statement in `sql/name.sql` and give its rows."""
-    statement = (Path(__file__).parent / "sql" / f"{name}.sql").read_bytes()
-    return patient.driver.execute(statement, values).fetchall()
+    statement = (Path(__file__).parent / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+    given = {"schema": patient.driver.schema, **(values or {})}
+    return patient.driver.execute(in_schema(statement, patient.driver).encode(), given).fetchall()
 
 
 def row(patient: Patient, name: str, values: Mapping[str, Any] | None = None) -> tuple[Any, ...]:

@@ -6,7 +6,8 @@ import shutil
 import stat
 from pathlib import Path
 
-from tutormax_cli.reports.doctor.findings import Finding, failed, ok, warning
+from tutormax_cli.database.embedded.throwaway import leftovers, removal_command
+from tutormax_cli.reports.doctor.findings import NOTHING, Finding, failed, listed, ok, warning
 from tutormax_cli.settings import Settings
 
 LITTLE_ROOM = 2 * 10**9
@@ -46,3 +47,11 @@ def disk_room(settings: Settings) -> Finding:
     if free < TOO_LITTLE_ROOM:
         return failed(says, mend)
     return warning(says, mend) if free < LITTLE_ROOM else ok(says)
+
+
+def throwaway_servers() -> Finding:
+    """Look for throw-away servers that a killed command left behind; they take memory and disk space."""
+    found = leftovers()
+    if not found:
+        return NOTHING
+    return warning(f"left by a killed command: {listed([str(path) for path in found])}", removal_command(found[0]))

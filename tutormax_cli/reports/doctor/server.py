@@ -59,14 +59,9 @@ def clock(patient: Patient) -> Finding:
 def rights(patient: Patient) -> Finding:
     """Look what the role that we connect as may do."""
     tables = [*Base.metadata.tables, VERSION_TABLE]
-    role, superuser, found, owned, readable, writable, log, open_schema = row(patient, "rights", {"tables": tables})
+    role, superuser, found, owned, readable, writable, log = row(patient, "rights", {"tables": tables})
     if found < len(tables):
         return warning(f"{role}: rights can't be told while tables are missing", "tutormax migrate up")
-    if open_schema is not None:
-        return warning(
-            f"everybody may create functions in schema {open_schema}, which other roles may then run unawares",
-            f"REVOKE CREATE ON SCHEMA {open_schema} FROM PUBLIC;",
-        )
     if superuser and not (patient.settings.local and on_this_machine(patient.driver)):
         return warning(f"{role} is a superuser: more than daily work needs", "tutormax roles")
     if readable < found:

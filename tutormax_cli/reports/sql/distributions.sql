@@ -5,21 +5,21 @@ SELECT 'status' AS of_what, status AS value, count(*) AS rows
  GROUP BY status
 UNION ALL
 SELECT 'rating', overall_rating::text, count(*)
-  FROM student_feedback
+  FROM {schema}.student_feedback
  WHERE submitted_at < :known_before
  GROUP BY overall_rating
 UNION ALL
 SELECT 'tier', performance_tier, count(*)
-  FROM tutor_performance_metrics,
+  FROM {schema}.tutor_performance_metrics,
        (SELECT max(calculation_date) AS latest
-          FROM tutor_performance_metrics
+          FROM {schema}.tutor_performance_metrics
          WHERE "window" = '30day' AND calculation_date <= :as_of) AS newest
  WHERE "window" = '30day' AND performance_tier IS NOT NULL
    AND calculation_date BETWEEN date_trunc('day', latest, 'UTC') AND latest
  GROUP BY performance_tier
 UNION ALL
 SELECT 'level', risk_level, count(*)
-  FROM churn_predictions,
-       (SELECT max(prediction_date) AS latest FROM churn_predictions WHERE prediction_date <= :as_of) AS newest
+  FROM {schema}.churn_predictions,
+       (SELECT max(prediction_date) AS latest FROM {schema}.churn_predictions WHERE prediction_date <= :as_of) AS newest
  WHERE prediction_date BETWEEN date_trunc('day', latest, 'UTC') AND latest
  GROUP BY risk_level

@@ -4,25 +4,25 @@
 -- Each is one step down an index, however many predictions there are.
 SELECT newest.latest,
        (SELECT max(prediction_date)
-          FROM churn_predictions
+          FROM {schema}.churn_predictions
          WHERE prediction_date > coalesce(:since - interval '7 days', newest.latest - interval '14 days')
            AND prediction_date <= coalesce(:since, newest.latest - interval '6 days 12 hours')
            AND prediction_date < date_trunc('day', newest.latest, 'UTC')) AS previous,
        greatest(
          (SELECT scheduled_start
-            FROM sessions
+            FROM {schema}.sessions
            WHERE scheduled_start < :as_of AND actual_start < :as_of
            ORDER BY scheduled_start DESC
            LIMIT 1),
-         (SELECT max(event_timestamp) FROM tutor_events WHERE event_timestamp < :as_of)) AS data_until,
+         (SELECT max(event_timestamp) FROM {schema}.tutor_events WHERE event_timestamp < :as_of)) AS data_until,
        (SELECT scheduled_start
-          FROM sessions
+          FROM {schema}.sessions
          WHERE scheduled_start < :as_of AND actual_start < :as_of
          ORDER BY scheduled_start DESC
          LIMIT 1) AS newest_session,
        (SELECT scheduled_start
-          FROM sessions
+          FROM {schema}.sessions
          WHERE scheduled_start < newest.latest AND actual_start < newest.latest
          ORDER BY scheduled_start DESC
          LIMIT 1) AS newest_predicted_from
-  FROM (SELECT max(prediction_date) AS latest FROM churn_predictions WHERE prediction_date <= :as_of) AS newest
+  FROM (SELECT max(prediction_date) AS latest FROM {schema}.churn_predictions WHERE prediction_date <= :as_of) AS newest

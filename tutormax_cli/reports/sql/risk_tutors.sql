@@ -2,7 +2,7 @@
 -- silent, who held no session in the 7 days before latest, though some were booked or earlier ones held.
 WITH last_week AS (
   SELECT tutor_id, count(*) AS booked, bool_or(actual_start < :latest) AS held_one
-    FROM sessions
+    FROM {schema}.sessions
    WHERE scheduled_start >= :latest - interval '7 days' AND scheduled_start < :latest
    GROUP BY tutor_id
 ),
@@ -12,12 +12,12 @@ standing AS (
          last_week.held_one IS NOT TRUE AND (
            last_week.tutor_id IS NOT NULL
            -- A scalar subquery, not EXISTS: that one may be turned into a hash of all sessions ever held.
-           OR (SELECT true FROM sessions AS earlier
+           OR (SELECT true FROM {schema}.sessions AS earlier
                 WHERE earlier.tutor_id = active.tutor_id AND earlier.scheduled_start < :latest
                   AND earlier.actual_start < :latest
                 LIMIT 1) IS TRUE) AS silent
     FROM active
-    LEFT JOIN churn_predictions AS p
+    LEFT JOIN {schema}.churn_predictions AS p
       ON p.tutor_id = active.tutor_id AND p.prediction_date BETWEEN date_trunc('day', :latest, 'UTC') AND :latest
     LEFT JOIN last_week ON last_week.tutor_id = active.tutor_id
    WHERE (:level IS NULL OR p.risk_level = :level)
@@ -40,7 +40,7 @@ SELECT shown.*, before.churn_score AS previous_score, work.last_session, work.bo
   FROM shown
   LEFT JOIN LATERAL (
          SELECT earlier.churn_score
-           FROM churn_predictions AS earlier
+           FROM {schema}.churn_predictions AS earlier
           WHERE earlier.tutor_id = shown.tutor_id
             AND earlier.prediction_date > coalesce(:since - interval '7 days', :latest - interval '14 days')
             AND earlier.prediction_date <= coalesce(:since, :latest - interval '6 days 12 hours')
@@ -51,18 +51,18 @@ SELECT shown.*, before.churn_score AS previous_score, work.last_session, work.bo
          SELECT max(scheduled_start) FILTER (WHERE scheduled_start < :latest AND actual_start < :latest) AS last_session,
                 count(*) FILTER (WHERE scheduled_start >= :latest AND scheduled_start < :latest + interval '7 days')
                   AS booked_next_7_days
-           FROM sessions
+           FROM {schema}.sessions
           WHERE sessions.tutor_id = shown.tutor_id) AS work ON true
   LEFT JOIN LATERAL (
          SELECT performance_tier
-           FROM tutor_performance_metrics AS metric
+           FROM {schema}.tutor_performance_metrics AS metric
           WHERE metric.tutor_id = shown.tutor_id AND metric."window" = '30day' AND metric.calculation_date <= :latest
             AND (metric.calculation_date AT TIME ZONE 'UTC')::date <= (:latest AT TIME ZONE 'UTC')::date
           ORDER BY (metric.calculation_date AT TIME ZONE 'UTC')::date DESC
           LIMIT 1) AS standard ON true
   LEFT JOIN LATERAL (
          SELECT intervention_type, assigned_to, due_date
-           FROM interventions AS task
+           FROM {schema}.interventions AS task
           WHERE task.tutor_id = shown.tutor_id AND task.recommended_date <= :latest
             AND (task.status IN ('pending', 'in_progress') OR task.completed_date > :latest)
           ORDER BY task.due_date NULLS LAST, task.recommended_date, task.intervention_id

@@ -7,8 +7,8 @@ SELECT session.subject,
        count(*) FILTER (WHERE session.no_show) AS missed,
        coalesce(sum(feedback.overall_rating), 0) AS rating,
        count(feedback.overall_rating) AS rated
-  FROM sessions AS session
-  LEFT JOIN student_feedback AS feedback
+  FROM {schema}.sessions AS session
+  LEFT JOIN {schema}.student_feedback AS feedback
     ON feedback.tutor_id = session.tutor_id AND feedback.session_id = session.session_id
    AND feedback.submitted_at < :as_of
  WHERE session.scheduled_start >= :as_of - interval '84 days' AND session.scheduled_start < :as_of

@@ -3,8 +3,8 @@ SELECT ceil(extract(epoch FROM :latest - session.scheduled_start) / 604800)::int
        count(*) AS booked,
        count(*) FILTER (WHERE session.actual_start < :latest) AS sessions,
        avg(feedback.overall_rating)::float8 AS rating
-  FROM sessions AS session
-  LEFT JOIN student_feedback AS feedback
+  FROM {schema}.sessions AS session
+  LEFT JOIN {schema}.student_feedback AS feedback
     ON feedback.tutor_id = session.tutor_id AND feedback.session_id = session.session_id
    AND feedback.submitted_at < :latest
  WHERE session.tutor_id = :tutor_id

@@ -3,7 +3,7 @@ WITH ours AS (
   SELECT relname, n_dead_tup, n_live_tup, greatest(last_vacuum, last_autovacuum)::date AS vacuumed,
          coalesce(last_analyze, last_autoanalyze) AS analyzed
     FROM pg_stat_user_tables
-   WHERE relname = ANY (%(tables)s) AND relid = to_regclass(quote_ident(relname))
+   WHERE schemaname = %(schema)s AND relname = ANY (%(tables)s)
 )
 SELECT relname, n_dead_tup, n_live_tup, vacuumed, 'dead'
   FROM ours
