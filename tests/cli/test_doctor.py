@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.conftest import Finished
+from tests.support.stderr import after_database_line
 
 
 def test_a_mark_is_kept_and_guarded_and_written_down(tutormax: Callable[..., Finished]) -> None:
@@ -32,7 +33,7 @@ def test_check_exits_5_on_what_failed_and_names_what_mends_it(
     assert f"chmod 600 {env}" in seen.stdout
     checked = tutormax("doctor", "--check", "--format", "csv")
     assert checked.exit_code == 5
-    assert checked.stderr.startswith("error: 1 check(s) failed\n")
+    assert after_database_line(checked.stderr).startswith("error: 1 check(s) failed\n")
     assert "settings file,failed," in checked.stdout
 
 

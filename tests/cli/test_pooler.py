@@ -13,7 +13,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session as OrmSession
 
-from tests.conftest import Finished, url_of
+from tests.conftest import Finished, Server, url_of
 from tests.support.connections import connect
 from tests.support.pooler import pooled
 from tutormax_cli.database import Tutor, aio, get_tutor_statistics
@@ -154,7 +154,7 @@ def test_what_needs_pg_dump_or_psql_refuses_a_pooler_before_anything_is_changed(
     done = tutormax(*line.split(), DATABASE_URL=url(pooler))
     assert done.exit_code == 2, (done.exit_code, done.stderr)
     assert "pooler" in done.stderr
-    assert "directly" in done.stderr
+    assert "direct connection" in done.stderr
     assert not list(tmp_path.glob("*.dump"))
     assert not left_behind(pooler)
     with connect(seeded_settings) as driver:
@@ -184,3 +184,18 @@ async def _asynchronously(pooler: Settings) -> None:
             assert (await aio.get_tutor_statistics(db, found.tutor_id))["tutor_id"] == found.tutor_id
             await db.commit()
     await engine.dispose()
+
+
+def test_promote_refuses_a_pooler_before_it_creates_the_database(
+    tutormax: Callable[..., Finished], pooler: Settings, server: Server, tmp_path: Path
+) -> None:
+    home = {"TUTORMAX_HOME": str(server.settings.home / "promoted")}
+    assert tutormax("init", **home).exit_code == 0
+    try:
+        other = url(pooler).rpartition("/")[0] + "/promoted_elsewhere"
+        done = tutormax("promote", "--to", other, **home)
+        assert done.exit_code == 2 and "connection pooler" in done.stderr, done.stderr
+        with connect(server.settings) as driver:
+            assert not driver.execute("SELECT FROM pg_database WHERE datname = 'promoted_elsewhere'").fetchone()
+    finally:
+        assert tutormax("server", "stop", **home).exit_code == 0

@@ -20,6 +20,8 @@ def test_it_copies_compares_and_says_what_to_configure(home: Path, server: Serve
         assert tutormax("seed", "--tutors", "3", "--days", "10", "--raw", **place).exit_code == 0
         done = tutormax("promote", "--to", url, **place)
         assert done.exit_code == 0, done.stderr
+        assert done.stderr.startswith("database: from embedded PostgreSQL to tutormax_test_promoted on ")
+        assert done.stderr.count("database: ") == 1 and "(--to)" in done.stderr.splitlines()[0]
         assert "Put into .env: DATABASE_URL=postgresql://" in done.stdout
         assert ":***@" in done.stdout and "/tutormax_test_promoted" in done.stdout
         assert "created database" in done.stderr and "The embedded database stays" in done.stderr

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from tests.conftest import Finished
 from tests.database.report_world import AS_OF, DAY, add_at_work, add_prediction, add_sessions, add_tutor
+from tests.support.stderr import after_database_line, without_database_line
 
 Run = Callable[..., Finished]
 
@@ -86,7 +87,7 @@ def test_fail_on_prints_the_report_and_exits_5(tutormax: Run) -> None:
 def test_wrong_input_exits_2_with_nothing_on_stdout(tutormax: Run, arguments: tuple[str, ...]) -> None:
     done = tutormax("risk-report", *arguments)
     assert (done.exit_code, done.stdout) == (2, "")
-    assert done.stderr.startswith("error: ")
+    assert without_database_line(done.stderr).startswith("error: ")
 
 
 @pytest.mark.usefixtures("company")
@@ -104,7 +105,7 @@ def test_a_tutor_by_name_and_a_subject_that_nobody_teaches(tutormax: Run) -> Non
     assert tutormax("risk-report", "--tutor", "SILENT").stdout.startswith("Silent · silent · active")
     wrong = tutormax("risk-report", "--subject", "Mathematik")
     assert (wrong.exit_code, wrong.stdout) == (2, "")
-    assert wrong.stderr.splitlines() == [
+    assert after_database_line(wrong.stderr).splitlines() == [
         "error: --subject: no tutor teaches 'Mathematik'",
         "  did you mean mathematics? there are: mathematics",
     ]

@@ -36,6 +36,7 @@ def test_life_of_the_server(tutormax: Callable[..., Any], embedded_home: Path) -
     assert (started.exit_code, started.stdout) == (0, "")
     assert "PostgreSQL 18 is running" in started.stderr
     assert "Next: tutormax init" in started.stderr
+    assert "database: " not in started.stderr
     assert server("start").exit_code == 0
     shown = server("status").stdout
     assert f"Process       {json.loads(server('status', '-f', 'json').stdout)['server']['pid']}\n" in shown

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.conftest import Finished, clean_environment, run_tutormax
+from tests.support.stderr import after_database_line
 from tutormax_cli.settings import Settings
 
 ON_A_TERMINAL = (
@@ -25,7 +26,7 @@ def test_arguments_exit_code_and_database_are_psqls_and_ours(
 ) -> None:
     done = tutormax("shell", "--", "-XAtc", "SELECT current_database()", "-c", "SELECT count(*) FROM tutors")
     assert (done.exit_code, done.stdout) == (0, f"{settings.dbname}\n0\n")
-    assert done.stderr.startswith("database: ") and done.stderr.count("\n") == 1
+    assert after_database_line(done.stderr) == ""
     done = tutormax("shell", "--", "-X", "-v", "ON_ERROR_STOP=1", "-f", "-")
     assert done.exit_code == 0
     assert tutormax("shell", "--", "-Xc", "SELECT 1/0").exit_code == 1
@@ -47,7 +48,7 @@ def test_commands_come_from_standard_input(database_url: str, tmp_path: Path) ->
 def test_a_server_that_is_not_there_exits_3_before_psql_starts(tutormax: Callable[..., Finished]) -> None:
     done = tutormax("shell", "--", "-c", "SELECT 1", DATABASE_URL="postgresql://127.0.0.1:1/db")
     assert (done.exit_code, done.stdout) == (3, "")
-    assert done.stderr.startswith("error: cannot reach PostgreSQL at 127.0.0.1:1")
+    assert after_database_line(done.stderr).startswith("error: cannot reach PostgreSQL at 127.0.0.1:1")
 
 
 def test_the_callers_service_leads_nowhere_else(database_url: str, settings: Settings, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from tests.conftest import Finished
 from tests.database.report_world import AS_OF, DAY, add_at_work
+from tests.support.stderr import after_database_line
 from tutormax_cli.database.models import Base
 
 Run = Callable[..., Finished]
@@ -17,7 +18,7 @@ Run = Callable[..., Finished]
 def test_an_empty_database_has_eight_empty_tables(tutormax: Run) -> None:
     done = tutormax("stats", "--format", "csv")
     assert done.exit_code == 0
-    assert done.stderr.startswith("Next: tutormax seed --tutors 500")
+    assert after_database_line(done.stderr).startswith("Next: tutormax seed --tutors 500")
     assert "tutormax import" in done.stderr
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert [row["table"] for row in rows] == list(Base.metadata.tables)
@@ -40,7 +41,7 @@ def test_as_of_a_time(tutormax: Run, db: Session) -> None:
     found = json.loads(done.stdout)
     rows = {row["table"]: row["rows"] for row in found["tables"]}
     assert (rows["sessions"], rows["churn_predictions"], rows["students"]) == (2, 0, None)
-    assert done.stderr == ""
+    assert after_database_line(done.stderr) == ""
     assert "as of 30 May 2026" in tutormax("stats", "--as-of", "2026-05-30").stdout
 
 

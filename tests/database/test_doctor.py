@@ -431,7 +431,7 @@ def test_who_can_read_the_settings_file(tmp_path: Path, mode: int, state: State)
     path = tmp_path / ".env"
     path.touch()
     path.chmod(mode)
-    found = machine.settings_file(tmp_path)
+    found = machine.settings_file(tmp_path / ".env")
     assert found.state is state
     assert (found.mend is None) == (state is State.OK)
     if found.mend:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.reports_sample import SAMPLE
 from tutormax_cli.reports.render import Format, render
-from tutormax_cli.reports.report import Column, Kind, Report, Section
+from tutormax_cli.reports.report import Column, Database, Kind, Report, Section
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 FILES: dict[str, tuple[Format, int | None, bool]] = {
@@ -47,11 +47,35 @@ def test_colour_adds_nothing_but_colour() -> None:
 
 def test_json_is_one_versioned_document_also_when_empty() -> None:
     empty = Report("empty", "Nothing", (Section("rows", (Column("a", "A"),), ()),))
-    assert json.loads(render(empty, Format.JSON)) == {"tutormax": 1, "report": "empty", "rows": []}
+    assert json.loads(render(empty, Format.JSON)) == {"tutormax": 2, "report": "empty", "database": None, "rows": []}
     assert render(empty, Format.JSONL) == ""
     assert render(empty, Format.CSV) == "a\n"
     assert "(none)" in render(empty, Format.TABLE, width=80)
     assert "(none)" in render(empty, Format.MD)
+
+
+def test_json_alone_carries_the_database() -> None:
+    database = Database("tutors", "db.example.com:5432", "DATABASE_URL, .env", "tenant")
+    rows = Section("rows", (Column("a", "A"),), (("x",),))
+    report = Report("one", "One", (rows,), facts=((Column("", "database"), "for people"),), database=database)
+    assert json.loads(render(report, Format.JSON)) == {
+        "tutormax": 2,
+        "report": "one",
+        "database": {
+            "name": "tutors",
+            "server": "db.example.com:5432",
+            "source": "DATABASE_URL, .env",
+            "schema": "tenant",
+        },
+        "rows": [{"a": "x"}],
+    }
+    assert all("example" not in render(report, format) for format in Format if format is not Format.JSON)
+    assert "for people" in render(report, Format.TABLE)
+
+
+def test_a_report_cannot_replace_the_keys_of_its_head() -> None:
+    with pytest.raises(ValueError, match="share a name"):
+        Report("one", "One", (Section("database", (Column("a", "A"),), ()),))
 
 
 def test_no_format_writes_a_number_that_is_none() -> None:

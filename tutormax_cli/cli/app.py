@@ -13,7 +13,14 @@ import typer
 
 from tutormax_cli.cli.commands import LazyGroup, smooth
 from tutormax_cli.cli.invocation import current
-from tutormax_cli.cli.options import DatabaseUrlOption, DebugOption, VersionOption
+from tutormax_cli.cli.options import (
+    DatabaseUrlOption,
+    DebugOption,
+    EnvFileOption,
+    NoEmbeddedOption,
+    SchemaOption,
+    VersionOption,
+)
 from tutormax_cli.errors import INTERRUPTED, TutormaxError, UsageError
 
 app = typer.Typer(
@@ -27,7 +34,12 @@ app = typer.Typer(
 
 @app.callback(epilog="Start here: tutormax init, then tutormax seed --tutors 500, then tutormax risk-report")
 def tutormax(
-    database_url: DatabaseUrlOption = None, debug: DebugOption = False, version: VersionOption = False
+    database_url: DatabaseUrlOption = None,
+    env_file: EnvFileOption = None,
+    schema: SchemaOption = None,
+    no_embedded: NoEmbeddedOption = False,
+    debug: DebugOption = False,
+    version: VersionOption = False,
 ) -> None:
     """Administer a tutoring company's PostgreSQL database: schema, data, evaluation, churn risk.
 
@@ -98,13 +110,13 @@ def _show_interrupted() -> int:
 
 
 def _show(line: str, hint: str | None, code: int) -> int:
-    from tutormax_cli.cli.console import harmless, same_database, say
+    from tutormax_cli.cli.console import harmless, on_same_database, say
 
     if current.debug and sys.exc_info()[0] is not None:
         sys.stderr.write(harmless(traceback.format_exc()))
     say(line, style="red" if code != INTERRUPTED else None)
     if hint:
-        say(f"  {hint}{same_database(hint)}")
+        say(f"  {on_same_database(hint)}")
     return code
 
 

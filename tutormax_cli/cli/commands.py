@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from tutormax_cli.cli.options import DatabaseUrlOption, DebugOption
+from tutormax_cli.cli.options import DatabaseUrlOption, DebugOption, EnvFileOption, NoEmbeddedOption, SchemaOption
 
 COMMANDS = {
     "Set up": {
@@ -131,7 +131,13 @@ def _global_options() -> list[Any]:
     app = _typer()
 
     @app.command()
-    def options(database_url: DatabaseUrlOption = None, debug: DebugOption = False) -> None: ...
+    def options(
+        database_url: DatabaseUrlOption = None,
+        env_file: EnvFileOption = None,
+        schema: SchemaOption = None,
+        no_embedded: NoEmbeddedOption = False,
+        debug: DebugOption = False,
+    ) -> None: ...
 
     params = [param for param in typer.main.get_command(app).params if param.name != "help"]
     for param in params:

@@ -1,4 +1,4 @@
-"""The database of this run: its settings, and a session on it."""
+"""The database of this run: which one, printed once for every command, and a session on it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from tutormax_cli.cli.console import say
 from tutormax_cli.cli.invocation import current
 from tutormax_cli.errors import LockTimeout, UsageError
+from tutormax_cli.reports.report import Database
 from tutormax_cli.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -25,27 +26,51 @@ T = TypeVar("T")
 
 
 def settings() -> Settings:
-    """Give the settings of this run: --database-url first, then the environment and `.env`."""
-    return load_settings(current.database_url)
+    """Return the settings of this run. The first call prints which database it is and which settings chose it."""
+    return current.settings or use(configured())
 
 
-def named_settings(url: str, option: str) -> Settings:
-    """Return the settings of this run with the database that an option names. Raises UsageError if it names none."""
-    from tutormax_cli.settings import parse_url
+def configured(*, no_embedded: bool | None = None) -> Settings:
+    """Return the settings: --database-url, then environment and `.env`. Print a warning about a file that is not read.
+
+    `no_embedded` overrides --no-embedded and TUTORMAX_NO_EMBEDDED.
+    """
+    chosen = load_settings(
+        current.database_url,
+        env_file=current.env_file,
+        schema=current.schema,
+        no_embedded=current.no_embedded or None if no_embedded is None else no_embedded,
+    )
+    if chosen.warning:
+        say(chosen.warning, style="yellow")
+    return chosen
+
+
+def use(chosen: Settings, *, source: Settings | None = None) -> Settings:
+    """Make this the database of the run, and of its reports, and print it, with the one that is copied into it."""
+    current.settings = chosen
+    current.database = Database(chosen.dbname or None, chosen.place, chosen.source, chosen.schema)
+    origin = f"from {source.place} to " if source else ""
+    say(f"database: {origin}{chosen.description}", style="dim")
+    return chosen
+
+
+def named_settings(url: str, option: str, chosen: Settings) -> Settings:
+    """Return settings with the database that an option names. Raises UsageError if it names none."""
+    from tutormax_cli.urls import parse_url
 
     keywords = parse_url(url, option)
     if not {"dbname", "service"} & keywords.keys():
         raise UsageError(f"{option} names no database", f"name it: {option} postgresql://user@host:5432/name")
-    return replace(settings(), source=option, keywords=keywords)
+    return replace(chosen, source=option, keywords=keywords, unset="")
 
 
-def announce(chosen: Settings) -> None:
-    """Say which database is about to change, and which setting said so; the admin log learns which command does it."""
+def begin_change() -> None:
+    """Name the command that runs to the admin log."""
     from tutormax_cli.cli.command_words import command_words
     from tutormax_cli.database.admin_log import name_command
 
     name_command(command_words())
-    say(f"database: {chosen.description}", style="dim")
 
 
 @contextmanager
@@ -68,7 +93,7 @@ def database_session(*, writes: bool, snapshot: bool | None = None, locked: Sequ
 
     chosen = settings()
     if writes:
-        announce(chosen)
+        begin_change()
     engine = command_engine(chosen)
     options = {} if writes else {"postgresql_readonly": True}
     try:
@@ -109,10 +134,10 @@ def on_one_moment(work: Callable[["Session"], T], *, locked: Sequence[str]) -> T
 
 
 def embedded_server() -> "EmbeddedServer":
-    """Give the embedded server of this run, whether or not another one is configured."""
+    """Return the embedded server of this run, whether or not another one is configured."""
     from tutormax_cli.database.embedded import EmbeddedServer
 
-    chosen = settings()
+    chosen = configured(no_embedded=False)
     if not chosen.embedded:
         say(f"note: commands use {chosen.place} ({chosen.source}), not the embedded server")
     return EmbeddedServer(chosen.home, chosen.pg_version)

@@ -1,6 +1,8 @@
 """Two consoles: results go to stdout, everything else to stderr. Files and progress bars too."""
 
+import re
 import sys
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,12 +67,22 @@ harmless = partial(cells.harmless, keep="\n")
 
 def next_step(command: str) -> None:
     """Name the natural next command."""
-    say(f"Next: {command}{same_database(command)}", style="dim")
+    say(f"Next: {on_same_database(command)}", style="dim")
 
 
-def same_database(command: str) -> str:
-    """Remind, behind a command to try, of a database that was named on this command line alone."""
-    return "  (with the same --database-url)" if current.database_url and "tutormax " in command else ""
+def on_same_database(hint: str) -> str:
+    """Repeat, in the commands of a hint, the options of this run that choose its database.
+
+    They go behind `tutormax`, because what follows may take words of its own. A URL may contain a password, so it is
+    not repeated; a reminder follows the hint.
+    """
+    from tutormax_cli.cli.commands import COMMANDS
+
+    names = "|".join(name for commands in COMMANDS.values() for name in commands)
+    command = re.compile(rf"\btutormax (?=(?:{names})\b(?![\w -]*--help))")
+    options = current.repeatable_options
+    text = command.sub(lambda found: f"{found[0]}{options} ", hint) if options else hint
+    return f"{text}  (with the same --database-url)" if current.database_url and command.search(hint) else text
 
 
 def progress() -> "Progress":
@@ -90,7 +102,8 @@ def progress() -> "Progress":
 
 
 def emit(report: Report, format: Format, output: Path | None) -> None:
-    """Write a report to stdout or to a file, completely or not at all."""
+    """Write a report to stdout or to a file, completely or not at all. It carries the database of this run."""
+    report = replace(report, database=current.database)
     if output is not None and str(output) != "-":
         write_file(output, render(report, format))
         say(f"written to {output}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tutormax_cli.cli.connect import announce, settings
+from tutormax_cli.cli.connect import begin_change, settings
 from tutormax_cli.cli.console import emit, say
 from tutormax_cli.cli.options import ConfirmOption, FormatOption, OutputOption
 from tutormax_cli.errors import CheckFailed, UsageError
@@ -65,7 +65,7 @@ def _mark(chosen: "Settings", wanted: Mark, confirm: str | None) -> None:
     from tutormax_cli.database.environment import Environment, mark, marked
     from tutormax_cli.database.revisions import schema_state
 
-    announce(chosen)
+    begin_change()
     began = monotonic()
     with connect(chosen) as driver:
         name = driver.info.dbname

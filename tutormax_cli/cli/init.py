@@ -1,6 +1,6 @@
 """`tutormax init`: from nothing to an empty database whose schema is at head."""
 
-from tutormax_cli.cli.connect import announce, settings
+from tutormax_cli.cli.connect import begin_change, settings
 from tutormax_cli.cli.console import FILL, emit, next_step, say
 from tutormax_cli.cli.options import FormatOption, OutputOption, WaitOption
 from tutormax_cli.reports.render import Format
@@ -17,7 +17,7 @@ def init(wait: WaitOption = 30.0, format: FormatOption = Format.TABLE, output: O
     from tutormax_cli.reports.migrations import tables_report
 
     chosen = settings()
-    announce(chosen)
+    begin_change()
     if create_database(chosen, wait, lambda why: say(f"waiting up to {wait:g} s: {why}")):
         say(f"created database {chosen.dbname}")
     migrated = upgrade(chosen, wait=wait, listener=Listener(waiting=lambda why: say(f"waiting: {why}")))

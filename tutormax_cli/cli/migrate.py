@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tutormax_cli.cli.connect import announce, settings
+from tutormax_cli.cli.connect import begin_change, settings
 from tutormax_cli.cli.console import emit, next_step, say
 from tutormax_cli.cli.guards import NoBackupOption, back_up, confirm_change, confirm_loss
 from tutormax_cli.cli.options import ConfirmOption, FormatOption, OutputOption, WaitOption, YesOption
@@ -46,7 +46,7 @@ def up(target: UpTarget = "head", wait: WaitOption = DEFAULT_WAIT) -> None:
 
     chosen = settings()
     check_target(target)
-    announce(chosen)
+    begin_change()
     _tell(upgrade(chosen, target, wait=wait, listener=_listener("applied")))
     next_step("tutormax migrate status")
 
@@ -65,9 +65,9 @@ def down(
 
     chosen = settings()
     check_target(target)
-    announce(chosen)
+    begin_change()
     losses = rows_lost(chosen, target)
-    confirm_loss(losses.counts, yes=yes, confirm=confirm)
+    confirm_loss(losses.counts, yes=yes, confirm=confirm, backup=not no_backup)
     before = _once_backed_up(losses, skip=no_backup)
     losing = [table.name for table in losses.tables]
     _tell(downgrade(chosen, target, wait=wait, listener=_listener("reverted"), losing=losing, before=before))
@@ -134,7 +134,7 @@ def new(
     from tutormax_cli.database.revision_scripts import new_revision
 
     chosen = settings()
-    announce(chosen)
+    begin_change()
     typer.echo(new_revision(chosen, message, empty=empty))
     next_step("read it, then: tutormax migrate up")
 
@@ -173,7 +173,7 @@ def stamp(
 
     chosen = settings()
     check_target(target)
-    announce(chosen)
+    begin_change()
     confirm_change(f"This says of {chosen.description} that its schema is at {target}", yes=yes, confirm=confirm)
     say(f"stamped; schema at {stamp_database(chosen, target).current or 'base'}")
     next_step("tutormax migrate check")

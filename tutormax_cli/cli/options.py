@@ -34,6 +34,23 @@ def _remember_url(value: str | None) -> str | None:
     return value
 
 
+def _remember_env_file(value: Path | None) -> Path | None:
+    if value is not None:
+        current.env_file = value
+    return value
+
+
+def _remember_schema(value: str | None) -> str | None:
+    if value is not None:
+        current.schema = value
+    return value
+
+
+def _remember_no_embedded(value: bool) -> bool:
+    current.no_embedded = current.no_embedded or value
+    return value
+
+
 def _remember_debug(value: bool) -> bool:
     current.debug = current.debug or value
     return value
@@ -53,6 +70,37 @@ DatabaseUrlOption = Annotated[
         callback=_remember_url,
         help="The database: postgresql://user:password@host:5432/name.",
         show_default=False,
+        rich_help_panel="Everywhere",
+    ),
+]
+EnvFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--env-file",
+        metavar="FILE",
+        callback=_remember_env_file,
+        help="Read settings from this file instead of .env in the working directory.",
+        show_default=False,
+        rich_help_panel="Everywhere",
+    ),
+]
+SchemaOption = Annotated[
+    str | None,
+    typer.Option(
+        "--schema",
+        metavar="NAME",
+        callback=_remember_schema,
+        help="The schema of TutorMax's tables.",
+        show_default="public",
+        rich_help_panel="Everywhere",
+    ),
+]
+NoEmbeddedOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-embedded",
+        callback=_remember_no_embedded,
+        help="Exit with an error if no server is configured, instead of using the embedded PostgreSQL.",
         rich_help_panel="Everywhere",
     ),
 ]

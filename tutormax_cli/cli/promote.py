@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tutormax_cli.cli.backup_progress import backup_progress
-from tutormax_cli.cli.connect import announce, named_settings, settings
+from tutormax_cli.cli.connect import begin_change, configured, named_settings, use
 from tutormax_cli.cli.console import emit, next_step, say
 from tutormax_cli.cli.options import FormatOption, OutputOption
 from tutormax_cli.errors import UsageError
@@ -36,12 +36,15 @@ def promote(
     """
     from tutormax_cli.backup.promote import embedded_settings
     from tutormax_cli.backup.promote import promote as promote_database
+    from tutormax_cli.database.connection import refuse_pooler
     from tutormax_cli.database.migrations import create_database
     from tutormax_cli.reports.backup import promoted_report
 
-    target, source = _target(to), embedded_settings(settings())
-    announce(target)
-    if create_database(target):
+    chosen = configured(no_embedded=False)
+    target, source = _target(to, chosen), embedded_settings(chosen)
+    use(target, source=source)
+    begin_change()
+    if create_database(target, before=lambda server: refuse_pooler(server, target, "a promotion")):
         say(f"created database {target.dbname}")
     with backup_progress() as listener:
         promoted = promote_database(source, target, waiting=lambda why: say(f"waiting: {why}"), listener=listener)
@@ -53,11 +56,10 @@ def promote(
     next_step("tutormax stats" if to is None else "set DATABASE_URL, then tutormax doctor")
 
 
-def _target(to: str | None) -> "Settings":
+def _target(to: str | None, chosen: "Settings") -> "Settings":
     """Return the settings of the server. Raises UsageError if none is named."""
     if to is not None:
-        return named_settings(to, "--to")
-    chosen = settings()
+        return named_settings(to, "--to", chosen)
     if chosen.embedded:
         raise UsageError("no server is named", "name it: tutormax promote --to postgresql://user@host:5432/name")
     return chosen

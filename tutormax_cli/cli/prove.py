@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tutormax_cli.cli.backup_progress import backup_progress
-from tutormax_cli.cli.connect import announce, named_settings, settings
+from tutormax_cli.cli.connect import begin_change, named_settings, settings
 from tutormax_cli.cli.console import emit, say
 from tutormax_cli.cli.options import FormatOption, OutputOption
 from tutormax_cli.errors import CheckFailed
@@ -46,8 +46,8 @@ def prove(
     from tutormax_cli.reports.proof import copy_checks, proof_report
 
     chosen = settings()
-    announce(chosen)
-    target = None if into is None else named_settings(into, "--into")
+    begin_change()
+    target = None if into is None else named_settings(into, "--into", chosen)
     with backup_progress() as listener:
         proof = prove_dump(
             chosen,

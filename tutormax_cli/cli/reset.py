@@ -1,6 +1,6 @@
 """`tutormax reset`: TutorMax's tables dropped and made anew, empty."""
 
-from tutormax_cli.cli.connect import announce, settings
+from tutormax_cli.cli.connect import begin_change, settings
 from tutormax_cli.cli.console import FILL, emit, next_step, say
 from tutormax_cli.cli.guards import NoBackupOption, back_up_held, confirm_loss
 from tutormax_cli.cli.options import ConfirmOption, FormatOption, OutputOption, YesOption
@@ -24,9 +24,9 @@ def reset(
     from tutormax_cli.reports.migrations import tables_report
 
     chosen = settings()
-    announce(chosen)
+    begin_change()
     losses = would_delete(chosen)
-    confirm_loss(losses.counts, yes=yes, confirm=confirm)
+    confirm_loss(losses.counts, yes=yes, confirm=confirm, backup=not no_backup)
     state = reset_database(
         chosen,
         before=lambda held: back_up_held(held, confirmed=losses, skip=no_backup),

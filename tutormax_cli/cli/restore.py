@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tutormax_cli.cli.backup_progress import backup_progress
-from tutormax_cli.cli.connect import announce, settings
+from tutormax_cli.cli.connect import begin_change, settings
 from tutormax_cli.cli.console import emit, next_step, say
 from tutormax_cli.cli.guards import NoBackupOption, back_up_held, confirm_loss
 from tutormax_cli.cli.options import ConfirmOption, FormatOption, OutputOption, YesOption
@@ -35,13 +35,13 @@ def restore(
     from tutormax_cli.backup.restore import require_restorable
 
     chosen = settings()
-    announce(chosen)
+    begin_change()
     with backup_progress() as listener:
         archive = read_archive(chosen, file, listener)
     state = require_restorable(chosen, archive)
     losses = _losses(chosen, archive)
     if losses:
-        confirm_loss(losses.counts, yes=yes, confirm=confirm)
+        confirm_loss(losses.counts, yes=yes, confirm=confirm, backup=not no_backup)
     _run(chosen, archive, losses, no_backup, format, output)
     next_step("tutormax migrate up" if state.pending else "tutormax stats")
 

@@ -76,7 +76,7 @@ def seed(
         else:
             if mode is Mode.REPLACE:
                 if losses:
-                    confirm_loss(held, yes=yes, confirm=confirm)
+                    confirm_loss(held, yes=yes, confirm=confirm, backup=not no_backup)
                 _back_up(driver_connection(db.connection()), losses, skip=no_backup)
                 note_rows(db, "deleted", held)
             report = _run(db, world, mode, raw)

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from tutormax_cli.cli.connect import settings
-from tutormax_cli.cli.console import say
 from tutormax_cli.errors import TutormaxError
 
 VERSION_NUMBER_PER_MAJOR = 10_000
@@ -26,15 +25,15 @@ def shell(
     in the list of processes. The exit code is psql's; a database that can't be reached is 3, as everywhere.
     """
     from tutormax_cli.database.clients import client_environment, client_program
-    from tutormax_cli.database.connection import connect
+    from tutormax_cli.database.connection import connect, refuse_pooler
 
     chosen = settings()
-    with connect(chosen, autocommit=True) as connection:
+    with connect(chosen) as connection:
+        refuse_pooler(connection, chosen, "psql")
         major = connection.info.server_version // VERSION_NUMBER_PER_MAJOR
         tls = bool(connection.pgconn.ssl_in_use)
     psql = client_program("psql", chosen, major, tls=tls)
     environment = client_environment(chosen)
-    say(f"database: {chosen.description}", style="dim")
     _become(str(psql), ["psql", *(arguments or [])], environment)
 
 

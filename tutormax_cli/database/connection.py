@@ -10,7 +10,8 @@ import psycopg
 
 from tutormax_cli.database.driver import SAFE_PATH, AsyncConnection, SyncConnection
 from tutormax_cli.errors import ConnectionFailed, LockTimeout, UsageError
-from tutormax_cli.settings import SECRETS, Settings
+from tutormax_cli.settings import Settings
+from tutormax_cli.urls import SECRETS
 
 MAINTENANCE_DATABASE = "postgres"
 """The database that every server has, from which others are created."""
@@ -150,10 +151,8 @@ def _how_to_go_on(settings: Settings) -> str:
     if settings.embedded:
         return "see what the server says: tutormax server logs"
     if settings.source == "--database-url":
-        return "is it running? leave --database-url out to use what is configured"
-    if settings.source.startswith("--"):
-        return f"is it running? or name another server: {settings.source} URL"
-    name, _, place = settings.source.partition(", ")
-    setting = "POSTGRES_*" if name.startswith("POSTGRES_") else name
-    verb = f"remove {setting} from {place}" if place else f"unset {setting}"
-    return f"is it running? to use the embedded one instead, {verb}"
+        return "is it running? omit --database-url to use the configured database"
+    if not settings.unset:
+        option = settings.source if settings.source.startswith("--") else "--database-url"
+        return f"is it running? or name another server: {option} URL"
+    return f"is it running? to use the embedded one instead, {settings.unset}"

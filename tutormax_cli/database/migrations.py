@@ -79,18 +79,27 @@ class Migrated:
     ran: tuple[Revision, ...] = field(default=())
 
 
-def create_database(settings: Settings, wait: float = 0.0, waiting: Callable[[str], None] = lambda why: None) -> bool:
-    """Create the configured database if it is missing; tell whether it was. Waits for a server that is starting."""
+def create_database(
+    settings: Settings,
+    wait: float = 0.0,
+    waiting: Callable[[str], None] = lambda why: None,
+    before: Guard = lambda server: None,
+) -> bool:
+    """Create the configured database if it is missing; return whether it was. Waits for a server that is starting.
+
+    `before` is called with a connection to the server, and may refuse it before anything is created.
+    """
     try:
-        connect_patiently(settings, wait, waiting).close()
+        with connect_patiently(settings, wait, waiting) as connection:
+            before(connection)
         return False
     except ConnectionFailed as problem:
         if not settings.dbname or settings.dbname == MAINTENANCE_DATABASE:
             raise
-        return _create_if_missing(settings, problem)
+        return _create_if_missing(settings, problem, before)
 
 
-def _create_if_missing(settings: Settings, problem: ConnectionFailed) -> bool:
+def _create_if_missing(settings: Settings, problem: ConnectionFailed, before: Guard) -> bool:
     try:
         connection = connect(settings, dbname=MAINTENANCE_DATABASE, autocommit=True)
     except ConnectionFailed:
@@ -100,6 +109,7 @@ def _create_if_missing(settings: Settings, problem: ConnectionFailed) -> bool:
             known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [settings.dbname]).fetchone()
         if known:
             raise problem
+        before(connection)
         # template0, because template1 may hold somebody's objects or be in use.
         create = sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0")
         try:

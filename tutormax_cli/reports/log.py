@@ -32,7 +32,7 @@ def log_report(entries: Sequence[Written], settings: Settings) -> Report:
         Column("id", "entry", Kind.INT, priority=4),
     )
     section = Section("entries", columns, tuple(_row(entry) for entry in entries), if_empty="No entries.")
-    return Report("log", "Admin log", (section,), facts=((Column("database", "database"), settings.description),))
+    return Report("log", "Admin log", (section,), facts=((Column("", "database"), settings.description),))
 
 
 def _row(entry: Written) -> Row:

@@ -84,4 +84,4 @@ def _revision_columns() -> tuple[Column, ...]:
 
 
 def _where(settings: Settings) -> tuple[tuple[Column, Value], ...]:
-    return ((Column("database", "database"), settings.description),)
+    return ((Column("", "database"), settings.description),)

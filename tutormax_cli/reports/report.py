@@ -100,7 +100,10 @@ class Column:
 
 
 Fact = tuple[Column, Value]
-"""One value with the column that says what it is."""
+"""One value with the column that says what it is. In a headline, a column without a key is for people alone."""
+
+RESERVED = ("tutormax", "report", "database")
+"""The keys that every JSON document begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +147,25 @@ def record(
 
 
 @dataclass(frozen=True, slots=True)
+class Database:
+    """The database that a report is about: its name (None: libpq's default), its server, the settings that chose it,
+    and the schema of TutorMax's tables.
+    """
+
+    name: str | None
+    server: str
+    source: str
+    schema: str
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """A named report: headline, sections, and notes for people.
 
     `name` is the machine's name ("risk-report"); `facts` stand in the headline and at the top of the JSON document;
     `main` names the section that CSV and JSON lines give (default: the first table, else the first section), or
     several, whose rows they give one after the other with the section's name in front. `identity` says whose rows they
-    are, and stands in front of each of them.
+    are, and stands in front of each of them. `database` is in the JSON document alone, None if there is none.
     """
 
     name: str
@@ -160,10 +175,11 @@ class Report:
     notes: tuple[str, ...] = ()
     main: str | tuple[str, ...] = ()
     identity: tuple[Fact, ...] = ()
+    database: Database | None = None
 
     def __post_init__(self) -> None:
-        names = [column.key for column, _ in self.facts] + [section.name for section in self.sections]
-        if len(set(names)) != len(names):
+        names = [column.key for column, _ in self.facts if column.key] + [section.name for section in self.sections]
+        if len({*names, *RESERVED}) != len(names) + len(RESERVED):
             raise ValueError(f"report {self.name}: facts and sections share a name")
         if not self.sections or not set(self._main_names) <= set(names):
             raise ValueError(f"report {self.name}: no main section")

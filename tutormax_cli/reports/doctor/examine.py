@@ -68,7 +68,7 @@ class Examination:
 
 
 def examine(settings: Settings, now: datetime, folder: Path) -> Examination:
-    """Make every check. `now` is the time; `folder` the one whose `.env` counts. Changes nothing."""
+    """Make every check. `now` is the time; `folder` is the working directory. Changes nothing."""
     here = _examine_machine(settings, folder)
     began = monotonic()
     try:
@@ -104,7 +104,7 @@ def _reached(settings: Settings, driver: psycopg.Connection, seconds: float) -> 
 
 def _examine_machine(settings: Settings, folder: Path) -> dict[str, Finding]:
     checks: dict[str, Callable[[], Finding]] = {
-        "settings file": partial(machine.settings_file, folder),
+        "settings file": partial(machine.settings_file, settings.env_file or folder / ".env"),
         "throw-away servers": machine.throwaway_servers,
     }
     if settings.embedded and settings.home.exists():

@@ -15,18 +15,17 @@ TOO_LITTLE_ROOM = 2 * 10**8
 """Bytes free on the embedded server's disk under which it is time to act, and under which it may stop any moment."""
 
 
-def settings_file(folder: Path) -> Finding:
-    """Look who can read `.env`, which may hold the password."""
-    path = folder / ".env"
+def settings_file(path: Path) -> Finding:
+    """Check who can read the `.env` file, which may contain the password."""
     if not path.exists():
         return ok("no .env here")
     mode = stat.S_IMODE(path.stat().st_mode)
     mend = f"chmod 600 {shlex.quote(str(path))}"
     if os.name == "posix" and mode & stat.S_IROTH:
-        return failed(f".env can be read by every account of this machine (mode {mode:o})", mend)
+        return failed(f"{path.name} can be read by every account of this machine (mode {mode:o})", mend)
     if os.name == "posix" and mode & stat.S_IRGRP:
-        return warning(f".env can be read by its group (mode {mode:o})", mend)
-    return ok(f".env is its owner's alone (mode {mode:o})")
+        return warning(f"{path.name} can be read by its group (mode {mode:o})", mend)
+    return ok(f"{path.name} is its owner's alone (mode {mode:o})")
 
 
 def embedded_folders(settings: Settings) -> Finding:

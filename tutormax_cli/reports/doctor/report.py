@@ -26,7 +26,7 @@ def doctor_report(examination: Examination, settings: Settings) -> Report:
     )
     mark = examination.environment
     facts: tuple[Fact, ...] = (
-        (Column("database", "database"), settings.description),
+        (Column("", "database"), settings.description),
         (Column("environment", "marked", absent="nothing"), mark.value if mark else None),
         *(_count(examination, state) for state in (State.FAILED, State.WARNING, State.OK)),
     )

@@ -1,11 +1,12 @@
-"""A report as one JSON document: version and name first, then the headline's facts, then every section."""
+"""A report as one JSON document: version, name and database first, then the headline's facts, then every section."""
 
 import json
+from dataclasses import asdict
 
 from tutormax_cli.reports.render.cells import UNSAFE, Plain, plain
 from tutormax_cli.reports.report import Layout, Report, Row, Section
 
-VERSION = 1
+VERSION = 2
 """The version of the document's form; a change that could break a reader raises it."""
 
 
@@ -14,7 +15,8 @@ def render(report: Report, *, width: int | None = None, color: bool = False) -> 
     document = {
         "tutormax": VERSION,
         "report": report.name,
-        **{column.key: plain(value) for column, value in report.facts},
+        "database": None if report.database is None else asdict(report.database),
+        **{column.key: plain(value) for column, value in report.facts if column.key},
         **{section.name: _section(section) for section in report.sections},
     }
     return dump(document, indent=2) + "\n"
