@@ -93,6 +93,16 @@ def write_whole(path: Path, text: str, *, private: bool, replace: bool = True, h
 
 
 @contextmanager
+def temporary_file(path: Path, *, hint: str = _OTHER_FILE) -> Iterator[Unfinished]:
+    """Yield an empty file that only its owner can read, beside `path`; it is removed at the end.
+
+    Raises LockTimeout if another process has it, TutormaxError with `hint` if the system refuses.
+    """
+    with os_errors_as_tutormax_errors(path, hint), _claimed(path.resolve(), PRIVATE) as unfinished:
+        yield unfinished
+
+
+@contextmanager
 def whole_folder(
     folder: Path, *, replaces: Callable[[Path], bool] = lambda path: False, hint: str = _OTHER_FOLDER
 ) -> Iterator[Path]:
