@@ -15,12 +15,12 @@ from psycopg import sql
 
 from tests.conftest import Server
 from tests.support.connections import connect
+from tests.support.other_sessions import before_locking, execute
 from tutormax_cli.backup import pg_dump
 from tutormax_cli.backup.archive import Archive, read_archive
 from tutormax_cli.backup.contents import Contents, read_contents
 from tutormax_cli.backup.dump import dump, free_name
 from tutormax_cli.backup.seal import read_seal
-from tutormax_cli.database.driver import SyncConnection
 from tutormax_cli.database.names import TableName
 from tutormax_cli.database.snapshot import take_snapshot
 from tutormax_cli.errors import LockTimeout, TutormaxError
@@ -30,29 +30,6 @@ from tutormax_cli.settings import Settings
 
 def public(name: str) -> TableName:
     return TableName("public", name)
-
-
-def execute(settings: Settings, *statements: str) -> None:
-    with connect(settings) as driver:
-        for statement in statements:
-            driver.execute(statement.encode())
-
-
-def before_locking(monkeypatch: pytest.MonkeyPatch, action: Callable[[], None], times: int = 1) -> None:
-    """Do something when a connection is about to send its first LOCK TABLE, so many times."""
-    execute_, first, left = SyncConnection.execute, [False], [times]
-
-    def hooked(self: SyncConnection, query: Any, *arguments: Any, **options: Any) -> Any:
-        text = query.as_string(self) if isinstance(query, sql.Composed) else str(query)
-        if text.startswith("SAVEPOINT locks"):
-            first[0] = True
-        elif text.startswith("LOCK TABLE") and first[0] and left[0]:
-            first[0] = False
-            left[0] -= 1
-            action()
-        return execute_(self, query, *arguments, **options)
-
-    monkeypatch.setattr(SyncConnection, "execute", hooked)
 
 
 def before_pg_dump(monkeypatch: pytest.MonkeyPatch, action: Callable[[], None]) -> list[int]:

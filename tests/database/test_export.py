@@ -14,7 +14,9 @@ from sqlalchemy import insert, null, select, text, update
 from sqlalchemy.orm import Session as OrmSession
 
 from tests.support.connections import connect
+from tests.support.other_sessions import before_locking, execute
 from tutormax_cli.database.models import Student, Tutor, TutorEvent
+from tutormax_cli.errors import LockTimeout
 from tutormax_cli.exporting.aggregates import FEWEST_PEOPLE, subject_months
 from tutormax_cli.exporting.export import TABLES, Form, export_stream, snapshot, table_sources
 from tutormax_cli.exporting.sources import Source
@@ -204,6 +206,36 @@ def test_all_tables_are_of_one_moment(hostile: OrmSession, settings: Settings) -
         other.execute("DELETE FROM tutors")
     rows += [export_stream(connection, sources[1], Form(FileFormat.CSV), io.BytesIO()).rows]
     assert rows == [len(TEXTS)] * 2
+
+
+def test_a_truncate_before_the_locks_shows_in_every_table(
+    seeded_db: OrmSession, seeded_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before_locking(monkeypatch, lambda: execute(seeded_settings, "TRUNCATE public.tutors CASCADE"))
+    connection = snapshot(seeded_db)
+    rows = {
+        source.name: export_stream(connection, source, Form(FileFormat.CSV), io.BytesIO()).rows
+        for source in table_sources(connection)
+    }
+    assert rows.pop("students") > 0 and set(rows.values()) == {0}
+
+
+def test_a_schema_that_is_migrated_down_before_the_locks_ends_the_export(
+    db: OrmSession, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before_locking(monkeypatch, lambda: execute(settings, "DELETE FROM public.alembic_version"))
+    with pytest.raises(LockTimeout, match="the schema was changed"):
+        snapshot(db)
+
+
+def test_a_table_that_is_locked_for_long_ends_the_export(
+    db: OrmSession, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tutormax_cli.exporting.export.LOCK_PATIENCE", 0.1)
+    with connect(settings) as other:
+        other.execute("LOCK TABLE public.sessions IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(LockTimeout, match="table sessions is in use"):
+            snapshot(db)
 
 
 def test_an_export_changes_nothing(db: OrmSession) -> None:

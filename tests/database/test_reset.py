@@ -14,7 +14,7 @@ from tests.support.connections import connect
 from tests.support.tables import contents, held_rows
 from tutormax_cli.backup.reset import reset
 from tutormax_cli.database import migrations, revisions
-from tutormax_cli.database.migrations import drift
+from tutormax_cli.database.drift import drift
 from tutormax_cli.settings import Settings
 
 KILLED = """
