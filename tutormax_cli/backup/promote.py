@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import monotonic
 
 from tutormax_cli.backup.archive import Archive, read_archive
@@ -19,6 +17,7 @@ from tutormax_cli.database.embedded import EmbeddedServer
 from tutormax_cli.database.names import TableName
 from tutormax_cli.database.revisions import VERSION_TABLE, require_head, schema_state
 from tutormax_cli.errors import UsageError
+from tutormax_cli.files.whole import temporary_folder
 from tutormax_cli.settings import Settings
 
 
@@ -80,8 +79,8 @@ def _require_head(source: Settings) -> int:
 @contextmanager
 def _archive_of(source: Settings, listener: Listener) -> Iterator[Archive]:
     """Dump the source into a file that only its owner can read, and remove it at the end."""
-    with TemporaryDirectory(prefix="promote-", dir=source.home) as folder:
-        path = Path(folder) / "promote.dump"
+    with temporary_folder(source.home / "promote") as folder:
+        path = folder / "promote.dump"
         dump(source, path, listener=listener)
         yield read_archive(source, path, listener)
 
