@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
 from alembic import context
-from tutormax_cli.database import migrations
+from tutormax_cli.database import drift, migrations
 from tutormax_cli.database.engine import get_settings
 from tutormax_cli.database.revisions import Revision, revisions
 
@@ -43,8 +43,8 @@ def run(connection: Connection) -> None:
     listener: migrations.Listener = context.config.attributes.get("listener") or migrations.Listener()
     context.configure(
         connection=connection,
-        target_metadata=migrations.METADATA,
-        include_name=migrations.ours_only,
+        target_metadata=drift.METADATA,
+        include_name=drift.ours_only,
         transaction_per_migration=True,
         process_revision_directives=name_by_time,
         on_version_apply=applied(listener),
@@ -56,7 +56,7 @@ def run(connection: Connection) -> None:
 if context.is_offline_mode():
     context.configure(
         dialect_name="postgresql",
-        target_metadata=migrations.METADATA,
+        target_metadata=drift.METADATA,
         literal_binds=True,
         transaction_per_migration=True,
     )

@@ -34,10 +34,17 @@ Here = Callable[..., Finished]
 
 
 class Terminal(io.StringIO):
-    """Somebody at a terminal, who answers this."""
+    """Somebody at a terminal, who answers this; `meanwhile` happens before the answer."""
+
+    meanwhile: Callable[[], None] | None = None
 
     def isatty(self) -> bool:
         return True
+
+    def readline(self, size: int | None = -1, /) -> str:  # type: ignore[override]
+        if self.meanwhile is not None:
+            self.meanwhile()
+        return super().readline(-1 if size is None else size)
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +64,19 @@ def archive(seeded: Settings, home: Path) -> Path:
 def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], archive: Path, tmp_path: Path) -> Here:
     """Run a command in this process: `here(settings, "reset", "--yes", answer="tutormax")`."""
 
-    def run(settings: Settings, *arguments: str, answer: str | None = None) -> Finished:
+    def run(
+        settings: Settings,
+        *arguments: str,
+        answer: str | None = None,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> Finished:
         for name in [name for name in os.environ if name not in clean_environment()]:
             monkeypatch.delenv(name)
         monkeypatch.setenv("DATABASE_URL", url_of(settings))
         monkeypatch.setenv("TUTORMAX_HOME", str(tmp_path / "home"))
-        monkeypatch.setattr(sys, "stdin", io.StringIO() if answer is None else Terminal(answer))
+        terminal = Terminal(answer)
+        terminal.meanwhile = meanwhile
+        monkeypatch.setattr(sys, "stdin", io.StringIO() if answer is None else terminal)
         monkeypatch.chdir(tmp_path)
         capsys.readouterr()
         code = app.run([str(archive) if each == ARCHIVE else each for each in arguments])
@@ -196,6 +210,33 @@ def test_no_backup_makes_none(command: str, here: Here, seeded_settings: Setting
 def test_where_nothing_is_lost_no_backup_is_made(command: str, here: Here, settings: Settings, tmp_path: Path) -> None:
     done = here(settings, *DESTROYERS[command], *([] if command == "restore" else ["--yes"]))
     assert done.exit_code == 0, done.stderr
+    assert backups(tmp_path) == []
+
+
+MEANWHILE = {
+    "one more": "INSERT INTO students (student_id, name) VALUES ('late', 'Late')",
+    "another one": "UPDATE interventions SET intervention_id = 'other' WHERE intervention_id ="
+    " (SELECT min(intervention_id) FROM interventions)",
+}
+
+
+@pytest.mark.parametrize("change", MEANWHILE)
+@pytest.mark.parametrize("command", ["reset", "restore"])
+def test_only_the_rows_that_were_confirmed_are_deleted(
+    command: str, change: str, here: Here, seeded_settings: Settings, tmp_path: Path
+) -> None:
+    def meanwhile() -> None:
+        with connect(seeded_settings) as driver:
+            assert driver.execute(MEANWHILE[change].encode()).rowcount == 1
+
+    name = f"{seeded_settings.dbname}\n"
+    done = here(seeded_settings, *DESTROYERS[command], answer=name, meanwhile=meanwhile)
+    assert (done.exit_code, done.stdout.replace(f"({seeded_settings.dbname})", "")) == (1, "")
+    held = held_rows(seeded_settings)
+    rows = ", ".join(f"{count:,} {table}" for table, count in held.items() if count)
+    assert f"error: the rows to be deleted are no longer those that were confirmed: now {rows};" in done.stderr
+    assert "run the command again" in done.stderr
+    assert held["tutors"] == 60
     assert backups(tmp_path) == []
 
 

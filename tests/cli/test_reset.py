@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.conftest import Finished
 from tests.support.connections import connect
-from tutormax_cli.database.migrations import drift
+from tutormax_cli.database.drift import drift
 from tutormax_cli.settings import Settings
 
 Run = Callable[..., Finished]

@@ -27,8 +27,9 @@ from tutormax_cli.database.admin_log import (
     record_dump,
     require_log,
 )
+from tutormax_cli.database.drift import drift
 from tutormax_cli.database.logged_session import logged, note_rows
-from tutormax_cli.database.migrations import downgrade, drift, stamp, upgrade
+from tutormax_cli.database.migrations import downgrade, stamp, upgrade
 from tutormax_cli.database.revisions import revisions
 from tutormax_cli.errors import SchemaNotReady, TutormaxError, UsageError
 from tutormax_cli.settings import Settings

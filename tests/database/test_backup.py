@@ -27,9 +27,10 @@ from tutormax_cli.backup.reset import reset
 from tutormax_cli.backup.restore import restore, would_lose
 from tutormax_cli.backup.rights import rights_on
 from tutormax_cli.backup.tables import existing
+from tutormax_cli.database.drift import drift
 from tutormax_cli.database.environment import Environment, mark, marked
 from tutormax_cli.database.losses import Losses
-from tutormax_cli.database.migrations import create_database, downgrade, drift
+from tutormax_cli.database.migrations import create_database, downgrade
 from tutormax_cli.database.names import TableName
 from tutormax_cli.database.revisions import revisions
 from tutormax_cli.errors import SchemaNotReady, TutormaxError, UsageError

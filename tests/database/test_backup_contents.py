@@ -148,6 +148,7 @@ def test_children_and_partitions_count_for_themselves(empty: Settings) -> None:
     }
 
 
+@pytest.mark.debian
 def test_one_database_has_one_digest_on_every_version_and_under_every_setting(clusters: list[Server]) -> None:
     found = []
     for server in clusters:
@@ -169,6 +170,7 @@ def test_one_database_has_one_digest_on_every_version_and_under_every_setting(cl
     assert all(each == found[0] for each in found)
 
 
+@pytest.mark.debian
 def test_the_encoding_of_the_database_does_not_count(clusters: list[Server]) -> None:
     found = []
     for encoding in ("UTF8", "LATIN1", "SQL_ASCII"):
@@ -183,6 +185,7 @@ def test_the_encoding_of_the_database_does_not_count(clusters: list[Server]) -> 
     assert found[0] == found[1] == found[2]
 
 
+@pytest.mark.debian
 def test_bytes_that_are_no_text_can_be_digested_in_a_database_without_an_encoding(clusters: list[Server]) -> None:
     chosen = clusters[2].database("tutormax_test_ascii")
     made = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'")
@@ -341,6 +344,7 @@ def test_a_dump_is_sealed_with_what_the_database_holds(seeded: Settings, tmp_pat
         assert found.server_version == driver.info.server_version
 
 
+@pytest.mark.debian
 @pytest.mark.parametrize("reader", [program("pg_restore", 18), program("pg_restore", 16), DEBIAN / "pg_restore"])
 def test_pg_restore_of_every_version_reads_a_sealed_archive(
     clusters: list[Server], tmp_path: Path, reader: Path

@@ -19,10 +19,11 @@ from sqlalchemy import create_engine, text
 from tests.conftest import Finished, Server, clean_environment, url_of
 from tests.database.catalog import schema
 from tests.support.connections import connect
+from tutormax_cli.database.drift import drift
 from tutormax_cli.database.embedded import EmbeddedServer
 from tutormax_cli.database.engine import DIALECT
 from tutormax_cli.database.migration_lock import LOCK_KEY
-from tutormax_cli.database.migrations import alembic_config, downgrade, drift, stamp, state, upgrade
+from tutormax_cli.database.migrations import alembic_config, downgrade, stamp, state, upgrade
 from tutormax_cli.database.models import Base
 from tutormax_cli.database.revisions import revisions, script_folder
 from tutormax_cli.errors import LockTimeout, SchemaNotReady, TutormaxError, UsageError

@@ -242,6 +242,7 @@ def test_another_programs_archive_is_no_dump(server: Server, nowhere: Settings, 
         proof_of(pg_dump(nowhere, tmp_path / "other.dump"), nowhere)
 
 
+@pytest.mark.debian
 def test_missing_extensions_are_named_and_another_server_can_have_them(home: Path, tmp_path: Path) -> None:
     with debian_cluster(home / "extensions") as debian:
         source, copy = debian.database("source"), debian.database("copy")

@@ -15,9 +15,10 @@ from tests.support.connections import connect
 from tutormax_cli.backup.reset import reset
 from tutormax_cli.database.copy import bulk_load
 from tutormax_cli.database.copy.load import REBUILD_FROM_ROWS
+from tutormax_cli.database.drift import drift
 from tutormax_cli.database.embedded import program
 from tutormax_cli.database.engine import make_engine
-from tutormax_cli.database.migrations import downgrade, drift, upgrade
+from tutormax_cli.database.migrations import downgrade, upgrade
 from tutormax_cli.database.models import Base
 from tutormax_cli.database.roles import Roles, apply_roles, roles_of, roles_script
 from tutormax_cli.errors import TutormaxError, UsageError

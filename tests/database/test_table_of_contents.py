@@ -49,12 +49,14 @@ PG_DUMPS = {
 }
 
 
-@pytest.fixture(scope="module")
-def servers(server: Server, home: Path) -> Iterator[dict[str, Server]]:
+@pytest.fixture(scope="module", params=["embedded", pytest.param("debian", marks=pytest.mark.debian)])
+def servers(server: Server, home: Path, request: pytest.FixtureRequest) -> Iterator[dict[str, Server]]:
     """A server of each version, so that each pg_dump meets its own."""
     with ExitStack() as stack:
+        if request.param == "debian":
+            yield {"debian 15": stack.enter_context(debian_cluster(home / "contents15"))}
+            return
         yield {
-            "debian 15": stack.enter_context(debian_cluster(home / "contents15")),
             "embedded 16": stack.enter_context(embedded_cluster(home / "contents16", 16)),
             "embedded 18": server,
         }
@@ -65,7 +67,8 @@ def archives(servers: dict[str, Server], home: Path) -> Iterator[dict[tuple[str,
     """Archives of the same objects, by the pg_dump that made them and its compression."""
     name = "tutormax_test_contents"
     made = {}
-    for version, (pg_dump, _, compressions) in PG_DUMPS.items():
+    for version in servers:
+        pg_dump, _, compressions = PG_DUMPS[version]
         chosen = servers[version].database(name)
         create_database(chosen)
         with connect(chosen) as driver:
@@ -141,7 +144,7 @@ def test_cut_and_scratched_files_are_errors_of_ours_or_read(archives: dict[tuple
 def test_flipped_bytes_never_end_in_a_traceback(
     archives: dict[tuple[str, str], Path], home: Path, flips: list[tuple[int, int]], pick: int
 ) -> None:
-    content = bytearray(list(archives.values())[pick].read_bytes()[:6000])
+    content = bytearray(list(archives.values())[pick % len(archives)].read_bytes()[:6000])
     for place, bits in flips:
         content[place % len(content)] ^= bits
     damaged = home / "flipped.dump"

@@ -11,7 +11,7 @@ from pathlib import Path
 WRITER = """
 import os, sys, time
 from pathlib import Path
-from tutormax_cli.files.whole import temporary_folder, whole_file, whole_folder
+from tutormax_cli.files.whole import temporary_file, whole_file, whole_folder
 target, what = Path(sys.argv[1]), sys.argv[2]
 def pause():
     print("writing", flush=True)
@@ -31,8 +31,8 @@ elif what == "new":
     with whole_file(target, private=True, replace=False) as unfinished:
         unfinished.path.write_text("complete")
 elif what == "temporary":
-    with temporary_folder(target) as folder:
-        (folder / "a.dump").write_text("half")
+    with temporary_file(target, hint="") as unfinished:
+        unfinished.path.write_text("half")
         pause()
 else:
     with whole_folder(target) as folder:

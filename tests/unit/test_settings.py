@@ -3,9 +3,11 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO, Any
 from urllib.parse import quote
 
 import pytest
+from dotenv.parser import Position, Reader
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -159,6 +161,20 @@ def test_a_file_from_any_system_is_read(mark: str, newline: str, line: str, tmp_
     (tmp_path / ".env").write_bytes(f"{mark}{text}{newline}".encode())
     chosen = keywords(load(None, tmp_path))
     assert (chosen["host"], chosen["password"], chosen["dbname"]) == ("host", "a b#c", "tutors")
+
+
+def test_a_byte_order_mark_hides_no_key_from_an_older_python_dotenv(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Newer versions drop the mark themselves; python-dotenv 1.1.0 begins to read like this."""
+
+    def begin(self: Any, stream: IO[str]) -> None:
+        self.string = stream.read()
+        self.position, self.mark = Position.start(), Position.start()
+
+    monkeypatch.setattr(Reader, "__init__", begin)
+    (tmp_path / ".env").write_bytes("\ufeffPOSTGRES_HOST=host\r\n".encode())
+    assert load(None, tmp_path).source == "POSTGRES_HOST, .env"
 
 
 def test_a_file_in_utf_16_is_refused(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def dump(
     with whole_file(path, private=True, replace=overwrite) as unfinished:
 
         def write(held: Snapshot) -> Archive:
-            return _write(settings, held, unfinished, ours_alone, listener)
+            return write_archive(settings, held, unfinished, ours_alone, listener)
 
         archive = in_snapshot(settings, write, what="a dump", tables=tables, wait=wait)
         size = unfinished.path.stat().st_size
@@ -76,7 +76,9 @@ def free_name(folder: Path, dbname: str, at: datetime) -> Path:
     return next(path for path in paths if not path.exists() and not in_use(path))
 
 
-def _write(settings: Settings, held: Snapshot, unfinished: Unfinished, ours_alone: bool, listener: Listener) -> Archive:
+def write_archive(
+    settings: Settings, held: Snapshot, unfinished: Unfinished, ours_alone: bool, listener: Listener
+) -> Archive:
     """Write an archive of a snapshot, sealed with its contents, and read it to its end."""
     revision = schema_state(held.driver).current
     if revision is None:

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from time import monotonic
 
-from tutormax_cli.backup.archive import Archive, read_archive
+from tutormax_cli.backup.archive import Archive
 from tutormax_cli.backup.contents import Digest
-from tutormax_cli.backup.dump import dump
+from tutormax_cli.backup.dump import write_archive
 from tutormax_cli.backup.progress import Listener, Stage, silent
 from tutormax_cli.backup.replacing import losses_of, replace_tables, require_schema, tables_in_the_way
 from tutormax_cli.backup.tables import LOG
@@ -16,8 +16,9 @@ from tutormax_cli.database.connection import connect
 from tutormax_cli.database.embedded import EmbeddedServer
 from tutormax_cli.database.names import TableName
 from tutormax_cli.database.revisions import VERSION_TABLE, require_head, schema_state
+from tutormax_cli.database.snapshot import Snapshot, in_snapshot
 from tutormax_cli.errors import UsageError
-from tutormax_cli.files.whole import temporary_folder
+from tutormax_cli.files.whole import temporary_file
 from tutormax_cli.settings import Settings
 
 
@@ -79,10 +80,13 @@ def _require_head(source: Settings) -> int:
 @contextmanager
 def _archive_of(source: Settings, listener: Listener) -> Iterator[Archive]:
     """Dump the source into a file that only its owner can read, and remove it at the end."""
-    with temporary_folder(source.home / "promote") as folder:
-        path = folder / "promote.dump"
-        dump(source, path, listener=listener)
-        yield read_archive(source, path, listener)
+    place = source.home / "promote.dump"
+    with temporary_file(place, hint=f"free some space in {source.home}") as unfinished:
+
+        def write(held: Snapshot) -> Archive:
+            return write_archive(source, held, unfinished, ours_alone=False, listener=listener)
+
+        yield in_snapshot(source, write, what="promote")
 
 
 def _empty_tables(work: Work, archive: Archive) -> list[TableName]:

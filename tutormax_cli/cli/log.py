@@ -33,9 +33,11 @@ def log(
     """
     from tutormax_cli.database.admin_log import entries
     from tutormax_cli.database.connection import connect
+    from tutormax_cli.database.revisions import require_chosen_schema
     from tutormax_cli.reports.log import log_report
 
     chosen = settings()
     with connect(chosen) as connection:
+        require_chosen_schema(connection)
         found = entries(connection, limit, since)
     emit(log_report(found, chosen), format, output)

@@ -142,7 +142,8 @@ def new(
 @app.command()
 def check(format: FormatOption = Format.TABLE, output: OutputOption = None) -> None:
     """Compare the database's tables with the models; exit 5 where they differ or a revision is pending."""
-    from tutormax_cli.database.migrations import drift, state
+    from tutormax_cli.database.drift import drift
+    from tutormax_cli.database.migrations import state
     from tutormax_cli.reports.migrations import drift_report
 
     chosen = settings()

@@ -26,10 +26,12 @@ def shell(
     """
     from tutormax_cli.database.clients import client_environment, client_program
     from tutormax_cli.database.connection import connect, refuse_pooler
+    from tutormax_cli.database.revisions import require_chosen_schema
 
     chosen = settings()
     with connect(chosen) as connection:
         refuse_pooler(connection, chosen, "psql")
+        require_chosen_schema(connection)
         major = connection.info.server_version // VERSION_NUMBER_PER_MAJOR
         tls = bool(connection.pgconn.ssl_in_use)
     psql = client_program("psql", chosen, major, tls=tls)

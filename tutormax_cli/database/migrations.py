@@ -6,7 +6,6 @@ that can't be had soon is given up and tried again, so that nothing queues up be
 
 import io
 import time
-import warnings
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -15,14 +14,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
-from alembic.autogenerate import produce_migrations
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.operations.ops import OpContainer
 from alembic.util import CommandError
 from psycopg import sql
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, SAWarning
+from sqlalchemy.exc import DBAPIError
 
 from alembic import command
 from tutormax_cli.database import admin_log
@@ -41,7 +38,6 @@ from tutormax_cli.database.migrating import (
     schema_path,
 )
 from tutormax_cli.database.migration_lock import MigrationLock, migration_lock
-from tutormax_cli.database.models import Base
 from tutormax_cli.database.names import own_table, quoted
 from tutormax_cli.database.queries import count_rows, existing_tables
 from tutormax_cli.database.revisions import (
@@ -49,6 +45,7 @@ from tutormax_cli.database.revisions import (
     Revision,
     SchemaState,
     record_applied,
+    require_chosen_schema,
     require_head,
     revisions,
     schema_state,
@@ -191,6 +188,7 @@ def _guard(losing: Sequence[str], before: Callable[[Losses], None]) -> Guard:
 def stamp(settings: Settings, target: str, *, wait: float = DEFAULT_WAIT) -> SchemaState:
     """Record that the database stands at `target` without running anything."""
     with migration_lock(settings, wait, Listener().waiting) as lock, _failure_logged(lock):
+        lock.read(require_chosen_schema)
         with connect(settings) as connection:
             create_schema(connection)
         _run(settings, lambda config: command.stamp(config, target, purge=True), wait, Listener())
@@ -201,30 +199,12 @@ def stamp(settings: Settings, target: str, *, wait: float = DEFAULT_WAIT) -> Sch
     return after
 
 
-def drift(settings: Settings) -> list[str]:
-    """List how the database's tables differ from the models; empty when they don't."""
-    with migrating_connection(settings) as connection, warnings.catch_warnings():
-        # SQLAlchemy reads a constraint that is NOT VALID as one with an option that it then doesn't know.
-        warnings.filterwarnings("ignore", "Can't validate argument 'dialect_options'", SAWarning)
-        context = MigrationContext.configure(connection, opts={"include_name": ours_only, "target_metadata": METADATA})
-        operations = produce_migrations(context, METADATA).upgrade_ops
-    return [] if operations is None else _described(operations)
-
-
 def check_target(target: str) -> None:
     """Refuse a revision that doesn't exist. Raises UsageError."""
     if target.lstrip("+-").isdigit() and target[0] in "+-":
         return
     if target not in ("head", "heads", "base", *(revision.id for revision in revisions())):
         raise UsageError(f"there is no revision {target!r}", "list them: tutormax migrate history")
-
-
-METADATA = Base.metadata
-
-
-def ours_only(name: str | None, kind: str, parents: Any) -> bool:
-    """Tell Alembic which tables to compare: ours. Others in the same database are none of our business."""
-    return kind != "table" or name in METADATA.tables
 
 
 @contextmanager
@@ -377,23 +357,3 @@ def _refuse_foreign_tables(connection: psycopg.Connection, before: SchemaState) 
             f"this database already has a table {existing[0]!r} that tutormax did not make; nothing was changed",
             "use an empty database, or if the tables are TutorMax's: tutormax migrate stamp REVISION",
         )
-
-
-def _described(operations: OpContainer) -> list[str]:
-    lines: list[str] = []
-    for operation in operations.ops:
-        if isinstance(operation, OpContainer):
-            lines += _described(operation)
-            continue
-        try:
-            lines.append(" ".join(_named(part) for part in operation.to_diff_tuple() if part is not None))
-        except NotImplementedError:  # a kind of difference that Alembic can't put in words is one all the same
-            lines.append(type(operation).__name__)
-    return lines
-
-
-def _named(part: Any) -> str:
-    """Name a part of a difference: `tutors.phone` for a column, the name of an index, else what it says of itself."""
-    name = getattr(part, "name", None)
-    table = getattr(part, "table", None)
-    return ".".join(str(each) for each in (getattr(table, "name", None), name) if each) if name else str(part)

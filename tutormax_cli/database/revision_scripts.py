@@ -7,9 +7,10 @@ from pathlib import Path
 
 from alembic import command
 from tutormax_cli.database.connection import connect
+from tutormax_cli.database.drift import drift
 from tutormax_cli.database.losses import Losses, count_losses
 from tutormax_cli.database.migrating import migrating_connection, schema_path
-from tutormax_cli.database.migrations import alembic_config, alembic_errors, drift, state
+from tutormax_cli.database.migrations import alembic_config, alembic_errors, state
 from tutormax_cli.database.names import own_table
 from tutormax_cli.database.queries import existing_tables
 from tutormax_cli.database.revisions import SchemaState, require_head, schema_state, script_folder

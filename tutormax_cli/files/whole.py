@@ -93,6 +93,16 @@ def write_whole(path: Path, text: str, *, private: bool, replace: bool = True, h
 
 
 @contextmanager
+def temporary_file(path: Path, *, hint: str = _OTHER_FILE) -> Iterator[Unfinished]:
+    """Yield an empty file that only its owner can read, beside `path`; it is removed at the end.
+
+    Raises LockTimeout if another process has it, TutormaxError with `hint` if the system refuses.
+    """
+    with os_errors_as_tutormax_errors(path, hint), _claimed(path.resolve(), PRIVATE) as unfinished:
+        yield unfinished
+
+
+@contextmanager
 def whole_folder(
     folder: Path, *, replaces: Callable[[Path], bool] = lambda path: False, hint: str = _OTHER_FOLDER
 ) -> Iterator[Path]:
@@ -105,28 +115,12 @@ def whole_folder(
     with os_errors_as_tutormax_errors(folder, hint):
         place = folder.resolve()
         new = not place.exists()
-        with temporary_folder(place if new else place / place.name) as staging:
+        with _temporary_folder(place if new else place / place.name) as staging:
             yield staging
             with uninterrupted():
                 _move(staging, place, replaces, new=new)
                 _sync(place.parent if new else place)
                 keep(f"the files in {folder}")
-
-
-@contextmanager
-def temporary_folder(target: Path) -> Iterator[Path]:
-    """Yield an empty folder beside a target, only for its owner; it is removed at the end.
-
-    If its process is killed, the next one with this target removes it. Raises LockTimeout if another process has it.
-    """
-    with _claimed(target, PRIVATE) as lock:
-        folder = lock.path.with_name(f"{lock.path.name}{_FILES}")
-        shutil.rmtree(folder, ignore_errors=True)  # left by a process that was killed
-        folder.mkdir(PRIVATE_FOLDER)
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def in_use(target: Path) -> bool:
@@ -156,6 +150,22 @@ def os_errors_as_tutormax_errors(path: Path, hint: str) -> Iterator[None]:
         yield
     except OSError as problem:
         raise TutormaxError(f"can't write {path}: {problem.strerror or problem}", hint) from None
+
+
+@contextmanager
+def _temporary_folder(target: Path) -> Iterator[Path]:
+    """Yield an empty folder beside a target, only for its owner; it is removed at the end.
+
+    If its process is killed, the next one with this target removes it. Raises LockTimeout if another process has it.
+    """
+    with _claimed(target, PRIVATE) as lock:
+        folder = lock.path.with_name(f"{lock.path.name}{_FILES}")
+        shutil.rmtree(folder, ignore_errors=True)  # left by a process that was killed
+        folder.mkdir(PRIVATE_FOLDER)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _temporary(target: Path) -> Path:

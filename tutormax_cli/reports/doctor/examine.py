@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tutormax_cli.database.connection import connect
 from tutormax_cli.database.environment import Environment, marked
 from tutormax_cli.database.failures import explain
+from tutormax_cli.database.revisions import require_chosen_schema
 from tutormax_cli.errors import ConnectionFailed, TutormaxError
 from tutormax_cli.reports.doctor import access, activity, data, machine, proofs, schema, server
 from tutormax_cli.reports.doctor.findings import NOTHING, Check, Finding, Patient, State, failed, ok, warning
@@ -75,6 +76,7 @@ def examine(settings: Settings, now: datetime, folder: Path) -> Examination:
         _refuse_unmade(settings)
         with connect(settings) as driver:
             driver.read_only = True
+            require_chosen_schema(driver)
             reached = _reached(settings, driver, monotonic() - began)
             environment = marked(driver)
             found = _examine_database(Patient(settings, driver, now, folder))

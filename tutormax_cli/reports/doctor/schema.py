@@ -28,12 +28,12 @@ def revision(patient: Patient) -> Finding:
 
 def drift(patient: Patient) -> Finding:
     """Compare the tables with the models."""
-    from tutormax_cli.database import migrations
+    from tutormax_cli.database.drift import drift as find_drift
 
     state = schema_state(patient.driver)
     if state.newer_than_program or state.pending:
         return warning("not compared with the models while the schema is at another revision", "tutormax migrate up")
-    differences = migrations.drift(patient.settings)
+    differences = find_drift(patient.settings)
     if differences:
         return failed(f"the tables differ from the models: {listed(differences)}", "tutormax migrate check")
     return ok("the tables are as the models say")
