@@ -1,11 +1,13 @@
 """`tutormax doctor`, `roles` and `log` as commands: exit codes, marks, formats."""
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.conftest import Finished
 from tests.support.stderr import after_database_line
+from tests.support.writers import kill_a_writer, writer
 
 
 def test_a_mark_is_kept_and_guarded_and_written_down(tutormax: Callable[..., Finished]) -> None:
@@ -54,3 +56,24 @@ def test_roles_print_sql_and_need_a_schema(tutormax: Callable[..., Finished], tm
     assert tutormax("roles").exit_code == 1
     # The log outlives the schema.
     assert "tutormax migrate down base --yes" in tutormax("log").stdout
+
+
+def test_unfinished_files_of_killed_commands_are_named_with_a_command_that_removes_them(
+    database_url: str, tutormax: Callable[..., Finished], tmp_path: Path
+) -> None:
+    backups = tmp_path / "home" / "backups"
+    backups.mkdir(parents=True)
+    for target, what in ((tmp_path / "it's a.csv", "file"), (backups / "b.dump", "file"), (tmp_path / "out", "folder")):
+        kill_a_writer(target, what)
+    kill_a_writer(tmp_path / "home" / "promote", "temporary")
+
+    def unfinished() -> list[dict[str, str]]:
+        told = json.loads(tutormax("doctor", "--format", "json").stdout)
+        return [each for each in told["checks"] if each["check"] == "unfinished files"]
+
+    with writer(tmp_path / "used.csv", "file"):
+        (found,) = unfinished()
+        assert found["state"] == "warning" and "left by a killed command" in found["says"]
+        assert subprocess.run(["sh", "-c", found["mend"]], cwd="/").returncode == 0
+        assert {path.name for path in tmp_path.rglob(".*")} == {".used.csv.tutormax-tmp"}
+        assert unfinished() == []

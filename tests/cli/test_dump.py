@@ -14,6 +14,10 @@ import pytest
 
 from tests.conftest import Finished, clean_environment
 from tests.support.stderr import after_database_line
+from tutormax_cli.backup.seal import read_seal
+from tutormax_cli.database.admin_log import entries
+from tutormax_cli.database.connection import connect
+from tutormax_cli.settings import load_settings
 
 Run = Callable[..., Finished]
 
@@ -35,6 +39,27 @@ def test_as_json_and_over_an_older_file(seeded_url: str, tutormax: Run, tmp_path
     assert (told["file"], told["bytes"]) == ("my.dump", (tmp_path / "my.dump").stat().st_size)
     assert {"table": "tutors", "rows": 60} in told["tables"]
     assert [path.name for path in tmp_path.iterdir()] == ["my.dump"]
+
+
+def test_it_is_in_the_admin_log_with_its_id_and_size(seeded_url: str, tutormax: Run, tmp_path: Path) -> None:
+    assert tutormax("dump", "-o", "my.dump").exit_code == 0
+    sealed = read_seal(tmp_path / "my.dump")
+    with connect(load_settings(seeded_url)) as driver:
+        (newest,) = entries(driver, limit=1)
+    assert sealed is not None and newest.details is not None
+    assert newest.command == "tutormax dump --output my.dump" and newest.details["dump"] == {
+        "id": sealed.dump_id,
+        "bytes": (tmp_path / "my.dump").stat().st_size,
+        "file": str(tmp_path / "my.dump"),
+    }
+
+
+def test_a_dump_that_the_role_may_not_log_is_good_all_the_same(seeded_url: str, tutormax: Run, tmp_path: Path) -> None:
+    with connect(load_settings(seeded_url)) as driver:
+        driver.execute("ALTER TABLE tutormax_admin.log DISABLE TRIGGER ALL; DROP SCHEMA tutormax_admin CASCADE")
+    done = tutormax("dump", "-o", "my.dump")
+    assert done.exit_code == 0 and (tmp_path / "my.dump").exists()
+    assert "warning: not added to the admin log: the database has no admin log" in done.stderr
 
 
 @pytest.mark.parametrize(

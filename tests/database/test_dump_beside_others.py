@@ -21,6 +21,7 @@ from tutormax_cli.backup.archive import Archive, read_archive
 from tutormax_cli.backup.contents import Contents, read_contents
 from tutormax_cli.backup.dump import dump, free_name
 from tutormax_cli.backup.seal import read_seal
+from tutormax_cli.backup.table_of_contents import sequence_states
 from tutormax_cli.database.names import TableName
 from tutormax_cli.database.snapshot import take_snapshot
 from tutormax_cli.errors import LockTimeout, TutormaxError
@@ -146,6 +147,23 @@ def waiting_for_a_lock(settings: Settings) -> bool:
             " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         ).fetchone()
     return row is not None and row[0] > 0
+
+
+def test_sequences_are_sealed_as_pg_dump_read_them(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They obey no snapshot: another session may draw numbers before, while and after pg_dump reads them."""
+    execute(settings, 'CREATE SEQUENCE "my seq"', "SELECT nextval('\"my seq\"') FROM generate_series(1, 5)")
+    run = pg_dump.dump_to_file
+
+    def draw_afterwards(*arguments: Any) -> None:
+        run(*arguments)
+        execute(settings, "SELECT nextval('\"my seq\"')")
+
+    monkeypatch.setattr("tutormax_cli.backup.dump.dump_to_file", draw_afterwards)
+    archive, sealed = dumped(settings, tmp_path)
+    assert sealed.sequences[public("my seq")] == "5, called"
+    assert sequence_states(archive.table_of_contents.entries) == sealed.sequences
 
 
 def test_a_client_that_waits_for_a_table_without_a_time_limit_gets_it_and_readers_wait_two_seconds(
@@ -357,5 +375,5 @@ def test_two_backups_of_one_minute_are_two_files(settings: Settings, tmp_path: P
             dump(settings, first)
     first.write_bytes(b"another's")
     with pytest.raises(TutormaxError, match="it exists already"):
-        dump(settings, first, replace=False)
+        dump(settings, first, overwrite=False)
     assert first.read_bytes() == b"another's"

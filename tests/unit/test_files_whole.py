@@ -1,18 +1,17 @@
 """Files appear complete or not at all, whatever ends their writer, and one writer at a time has a target."""
 
 import os
-import signal
 import stat
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.support.writers import kill_a_writer, writer
 from tutormax_cli.errors import LockTimeout, TutormaxError, UsageError
 from tutormax_cli.files.whole import (
     SUFFIX,
@@ -24,52 +23,6 @@ from tutormax_cli.files.whole import (
     whole_folder,
     write_whole,
 )
-
-WRITER = """
-import os, sys, time
-from pathlib import Path
-from tutormax_cli.files.whole import whole_file, whole_folder
-target, what = Path(sys.argv[1]), sys.argv[2]
-def pause():
-    print("writing", flush=True)
-    time.sleep(60)
-if what == "file":
-    with whole_file(target, private=True) as unfinished:
-        unfinished.path.write_text("half")
-        pause()
-elif what == "child":
-    with whole_file(target, private=True) as unfinished:
-        os.set_inheritable(unfinished.lock, True)
-        if os.fork() == 0:
-            os.execvp("sleep", ["sleep", "60"])
-        pause()
-elif what == "new":
-    os.link = lambda *paths, link=os.link: (link(*paths), pause())
-    with whole_file(target, private=True, replace=False) as unfinished:
-        unfinished.path.write_text("complete")
-else:
-    with whole_folder(target) as folder:
-        (folder / "a.csv").write_text("half")
-        pause()
-"""
-
-
-@contextmanager
-def writer(target: Path, what: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a process that is in the middle of writing; it is killed at the end."""
-    with subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(target), what], stdout=subprocess.PIPE, text=True, start_new_session=True
-    ) as process:
-        assert process.stdout is not None and process.stdout.readline() == "writing\n"
-        try:
-            yield process
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-
-
-def kill_a_writer(target: Path, what: str) -> None:
-    with writer(target, what):
-        pass
 
 
 def mode(path: Path) -> int:

@@ -1,7 +1,7 @@
 """From a database to an archive that has been read to its end and found to hold every row."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -11,6 +11,7 @@ from tutormax_cli.backup.contents import Contents, list_sequences, list_tables, 
 from tutormax_cli.backup.pg_dump import dump_to_file
 from tutormax_cli.backup.progress import Listener, silent
 from tutormax_cli.backup.seal import new_seal, seal
+from tutormax_cli.backup.table_of_contents import read_table_of_contents, sequence_states
 from tutormax_cli.backup.tables import OURS, display_counts
 from tutormax_cli.database.names import TableName
 from tutormax_cli.database.revisions import schema_state
@@ -19,12 +20,15 @@ from tutormax_cli.errors import SchemaNotReady, TutormaxError, UsageError
 from tutormax_cli.files.whole import Unfinished, in_use, whole_file
 from tutormax_cli.settings import Settings
 
+_MISSING = "missing"
+
 
 @dataclass(frozen=True, slots=True)
 class Dumped:
-    """An archive that was written, and how large it is; `rows` by table as people call it."""
+    """An archive that was written: the id in its seal, its size, and the rows of each table by its display name."""
 
     path: Path
+    id: str
     bytes: int
     rows: dict[str, int]
     revision: str
@@ -36,14 +40,14 @@ def dump(
     path: Path,
     *,
     ours_alone: bool = False,
-    replace: bool = True,
+    overwrite: bool = True,
     wait: float = WAIT,
     listener: Listener = silent,
 ) -> Dumped:
     """Write the whole database (or `ours_alone`, our tables) to an archive that only its owner can read.
 
     All of it is the state of one moment. The archive is written under a temporary name, read to its end, compared with
-    the database, and only then given its name; an existing file is replaced only if `replace` is true. Raises
+    the database, and only then given its name; an existing file is replaced only if `overwrite` is true. Raises
     UsageError for a connection through a pooler, SchemaNotReady for a database that isn't ours, LockTimeout if other
     sessions lock or change tables for `wait` seconds or another process writes the file, ConnectionFailed,
     TutormaxError.
@@ -52,14 +56,16 @@ def dump(
     if path.exists() and not path.is_file():
         raise UsageError(f"can't write {path}: it is not a plain file", "name a file: -o FILE")
     tables = [TableName(settings.schema, name) for name in OURS] if ours_alone else None
-    with whole_file(path, private=True, replace=replace) as unfinished:
+    with whole_file(path, private=True, replace=overwrite) as unfinished:
 
         def write(held: Snapshot) -> Archive:
             return write_archive(settings, held, unfinished, ours_alone, listener)
 
         archive = in_snapshot(settings, write, what="a dump", tables=tables, wait=wait)
         size = unfinished.path.stat().st_size
-    return Dumped(path, size, display_counts(archive.rows, settings.schema), archive.revision, monotonic() - began)
+    assert archive.seal is not None
+    rows = display_counts(archive.rows, settings.schema)
+    return Dumped(path, archive.seal.dump_id, size, rows, archive.revision, monotonic() - began)
 
 
 def free_name(folder: Path, dbname: str, at: datetime) -> Path:
@@ -79,24 +85,26 @@ def write_archive(
         raise SchemaNotReady("the database has no TutorMax schema to dump", "create it: tutormax init")
     options = [f"--table={table.sql.as_string(held.driver)}" for table in held.tables] if ours_alone else []
     dump_to_file(settings, held, unfinished, options, listener)
-    contents = _contents(held, ours_alone, listener)
+    contents = _contents(held, unfinished.path, ours_alone, listener)
     seal(unfinished.path, new_seal(held.driver, revision, contents))
     archive = read_archive(settings, unfinished.path, listener)
     _check(archive, contents)
     return archive
 
 
-def _contents(held: Snapshot, ours_alone: bool, listener: Listener) -> Contents:
-    """Return the contents of what pg_dump writes."""
+def _contents(held: Snapshot, archive: Path, ours_alone: bool, listener: Listener) -> Contents:
+    """Return the contents of what pg_dump wrote: sequences, which obey no snapshot, as they are in the archive."""
     tables = [table for table in list_tables(held.driver) if table in held.tables]
-    if not ours_alone:
-        return read_contents(held.driver, tables, listener=listener)
-    sequences = list_sequences(held.driver, tables)
-    return read_contents(held.driver, tables, sequences=sequences, large_objects=(), listener=listener)
+    large_objects = () if ours_alone else None
+    contents = read_contents(held.driver, tables, sequences=(), large_objects=large_objects, listener=listener)
+    written = sequence_states(read_table_of_contents(archive).entries)
+    sequences = list_sequences(held.driver, tables if ours_alone else None)
+    return replace(contents, sequences={name: written.get(name, _MISSING) for name in sequences})
 
 
 def _check(archive: Archive, contents: Contents) -> None:
     """Compare the rows in the archive with those that its snapshot of the database holds. Raises TutormaxError."""
     wrong = [table.display for table, digest in contents.tables.items() if archive.rows.get(table) != digest.rows]
+    wrong += [sequence.display for sequence, state in contents.sequences.items() if state == _MISSING]
     if wrong:
-        raise TutormaxError(f"the dump doesn't hold all rows of {', '.join(wrong)}; it was thrown away", "try again")
+        raise TutormaxError(f"the dump doesn't hold all of {', '.join(wrong)}; it was deleted", "try again")

@@ -8,11 +8,11 @@ for one that another try can get around; what is beyond hope fails in the same w
 
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
 
-from tutormax_cli.backup.programs import failure, is_local, lines_of, output_of, running
+from tutormax_cli.backup.programs import failure, is_local, lines_of, running
 from tutormax_cli.backup.progress import Listener, Stage
 from tutormax_cli.database.clients import client_environment, client_program
 from tutormax_cli.database.snapshot import Snapshot, SnapshotLostError
@@ -56,22 +56,6 @@ def dump_to_file(
                 said.append(line)
     if process.returncode:
         raise _judged(command, "\n".join(said), process.returncode, began, first_row=first_row)
-
-
-def dump_script(settings: Settings, held: Snapshot, options: Sequence[str]) -> Iterator[bytes]:
-    """Yield the SQL that pg_dump writes of a snapshot, in pieces.
-
-    Raises SnapshotLostError if it fails before it wrote anything, TutormaxError with pg_dump's complaint.
-    """
-    began, empty = monotonic(), True
-    try:
-        for piece in output_of([*_command(settings, held), *options], client_environment(settings)):
-            empty = False
-            yield piece
-    except TutormaxError as problem:
-        if empty:
-            raise SnapshotLostError(problem, waited=monotonic() - began >= LOCK_SECONDS) from None
-        raise
 
 
 def _command(settings: Settings, held: Snapshot) -> list[str | Path]:

@@ -1,6 +1,5 @@
 """Replacing tables of a database by those of an archive, in an open transaction: what restore and promote share."""
 
-import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from tutormax_cli.backup.loading import finish, load
 from tutormax_cli.backup.progress import Listener, Stage
 from tutormax_cli.backup.rights import Right, for_large_objects, grant, read_rights, rights_on
 from tutormax_cli.backup.selection import Kept, Selection, read_kept, select
-from tutormax_cli.backup.table_of_contents import Entry
+from tutormax_cli.backup.table_of_contents import Entry, sequence_states
 from tutormax_cli.backup.tables import LOG, existing
 from tutormax_cli.backup.transaction import Work
 from tutormax_cli.database.driver import schema_of
@@ -27,9 +26,6 @@ from tutormax_cli.database.revisions import VERSION_TABLE
 from tutormax_cli.database.sequences import keep_places_of_new_sequences
 from tutormax_cli.errors import TutormaxError, UsageError
 from tutormax_cli.settings import Settings
-
-_PLACE = re.compile(rb", (?P<last>-?\d+), (?P<called>true|false)\);\s*")
-"""How the statement ends that sets a sequence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +165,7 @@ def _compare(
 ) -> Contents:
     """Compare what was restored with what the archive was found to hold, and with its seal. Raises TutormaxError."""
     wrong = [table.display for table, count in rows.items() if archive.rows[table] != count]
-    places = _places(selection.after_rows)
+    places = sequence_states(selection.after_rows)
     tables: list[TableName] = []
     large_objects: frozenset[int] = frozenset()
     expected = Contents({}, places, Digest(0, "0"))
@@ -186,17 +182,6 @@ def _compare(
             f"what was restored is not what {archive.path} holds ({'; '.join(wrong)}); nothing was changed",
             "the file was changed in this moment, or a setting of the server changes rows: try another server",
         )
-    return found
-
-
-def _places(entries: Iterable[Entry]) -> dict[TableName, str]:
-    """Return the state of each sequence that entries set. The seal may know a later one: sequences know no snapshot."""
-    found = {}
-    for entry in entries:
-        place = _PLACE.search(entry.definition) if entry.kind == "SEQUENCE SET" else None
-        if place:
-            called = "called" if place["called"] == b"true" else "not called"
-            found[TableName(entry.schema or "", entry.name)] = f"{int(place['last'])}, {called}"
     return found
 
 

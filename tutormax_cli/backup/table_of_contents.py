@@ -7,12 +7,14 @@ sign byte and `int_size` bytes, lowest first; texts are a length (-1 for NULL) a
 
 import codecs
 import enum
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from tutormax_cli.database.names import TableName
 from tutormax_cli.errors import TutormaxError, UsageError
 
 MAGIC = b"PGDMP"
@@ -32,6 +34,9 @@ class Compression(enum.IntEnum):
     LZ4 = 2
     ZSTD = 3
 
+
+_SEQUENCE_STATE = re.compile(rb", (?P<last>-?\d+), (?P<called>true|false)\);\s*")
+"""How the statement ends that sets a sequence."""
 
 _DATED_PARTS = 7
 """Seconds, minutes, hours, day, month (from 0), year (from 1900), whether daylight saving time applied."""
@@ -116,6 +121,20 @@ def read_table_of_contents(path: Path) -> TableOfContents:
 
 class DamagedArchiveError(TutormaxError):
     """An archive is damaged or cut off."""
+
+
+def sequence_states(entries: Iterable[Entry]) -> dict[TableName, str]:
+    """Return the state of each sequence that entries set, as `41, called`.
+
+    Sequences know no snapshot: each is as it was when pg_dump read it.
+    """
+    found = {}
+    for entry in entries:
+        state = _SEQUENCE_STATE.search(entry.definition) if entry.kind == "SEQUENCE SET" else None
+        if state:
+            called = "called" if state["called"] == b"true" else "not called"
+            found[TableName(entry.schema or "", entry.name)] = f"{int(state['last'])}, {called}"
+    return found
 
 
 def damaged(path: Path, why: str) -> DamagedArchiveError:

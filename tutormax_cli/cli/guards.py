@@ -111,7 +111,7 @@ def back_up(losses: Mapping[str, int], *, skip: bool) -> None:
     try:
         path = free_name(_private(folder), chosen.dbname, datetime.now(UTC))
         with backup_progress() as listener:
-            made = dump(chosen, path, ours_alone=set(losses) <= ours, replace=False, listener=listener)
+            made = dump(chosen, path, ours_alone=set(losses) <= ours, overwrite=False, listener=listener)
     except TutormaxError as problem:
         raise type(problem)(
             f"no backup, so nothing was changed: {problem.message}", "to go on without one, add --no-backup"

@@ -115,18 +115,12 @@ def whole_folder(
     with os_errors_as_tutormax_errors(folder, hint):
         place = folder.resolve()
         new = not place.exists()
-        with _claimed(place if new else place / place.name, PRIVATE) as lock:
-            staging = lock.path.with_name(f"{lock.path.name}{_FILES}")
-            shutil.rmtree(staging, ignore_errors=True)  # left by a writer that was killed
-            staging.mkdir(PRIVATE_FOLDER)
-            try:
-                yield staging
-                with uninterrupted():
-                    _move(staging, place, replaces, new=new)
-                    _sync(place.parent if new else place)
-                    keep(f"the files in {folder}")
-            finally:
-                shutil.rmtree(staging, ignore_errors=True)
+        with _temporary_folder(place if new else place / place.name) as staging:
+            yield staging
+            with uninterrupted():
+                _move(staging, place, replaces, new=new)
+                _sync(place.parent if new else place)
+                keep(f"the files in {folder}")
 
 
 def in_use(target: Path) -> bool:
@@ -156,6 +150,22 @@ def os_errors_as_tutormax_errors(path: Path, hint: str) -> Iterator[None]:
         yield
     except OSError as problem:
         raise TutormaxError(f"can't write {path}: {problem.strerror or problem}", hint) from None
+
+
+@contextmanager
+def _temporary_folder(target: Path) -> Iterator[Path]:
+    """Yield an empty folder beside a target, only for its owner; it is removed at the end.
+
+    If its process is killed, the next one with this target removes it. Raises LockTimeout if another process has it.
+    """
+    with _claimed(target, PRIVATE) as lock:
+        folder = lock.path.with_name(f"{lock.path.name}{_FILES}")
+        shutil.rmtree(folder, ignore_errors=True)  # left by a process that was killed
+        folder.mkdir(PRIVATE_FOLDER)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _temporary(target: Path) -> Path:

@@ -108,6 +108,7 @@ def _examine_machine(settings: Settings, folder: Path) -> dict[str, Finding]:
     checks: dict[str, Callable[[], Finding]] = {
         "settings file": partial(machine.settings_file, settings.env_file or folder / ".env"),
         "throw-away servers": machine.throwaway_servers,
+        "unfinished files": partial(machine.stray_files, settings, folder),
     }
     if settings.embedded and settings.home.exists():
         checks["folders"] = partial(machine.embedded_folders, settings)

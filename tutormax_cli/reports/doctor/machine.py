@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 from tutormax_cli.database.embedded.throwaway import leftovers, removal_command
+from tutormax_cli.files import whole
 from tutormax_cli.reports.doctor.findings import NOTHING, Finding, failed, listed, ok, warning
 from tutormax_cli.settings import Settings
 
@@ -54,3 +55,13 @@ def throwaway_servers() -> Finding:
     if not found:
         return NOTHING
     return warning(f"left by a killed command: {listed([str(path) for path in found])}", removal_command(found[0]))
+
+
+def stray_files(settings: Settings, folder: Path) -> Finding:
+    """Look for unfinished files and folders that a killed command left behind; they may hold people's data."""
+    places = dict.fromkeys(path.resolve() for path in (settings.home, settings.home / "backups", folder))
+    found = [path for place in places if place.is_dir() for path in whole.stray_files(place)]
+    if not found:
+        return NOTHING
+    command = " ".join(["rm -r --", *(shlex.quote(str(path)) for path in found)])
+    return warning(f"left by a killed command: {listed([str(path) for path in found])}", command)
