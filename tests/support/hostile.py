@@ -1,6 +1,7 @@
 """Databases whose names, comments, defaults and bodies look like what surrounds them in a dump."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import psycopg
 from hypothesis import strategies as st
@@ -111,6 +112,11 @@ COMMENT ON LARGE OBJECT 4711 IS {t15};
 """
 _NAMES, _TEXTS = 17, 16
 _BODY = "BEGIN RETURN NEW; END"
+
+
+def example() -> HostileDatabase:
+    """Return one such database, always the same."""
+    return HostileDatabase('My "own".\nSchema', NAMES[:_NAMES], TEXTS[:_TEXTS], (*pairwise(TEXTS), (None, "")))
 
 
 def create(driver: psycopg.Connection, database: HostileDatabase) -> None:
