@@ -44,7 +44,7 @@ def existing_large_objects(driver: psycopg.Connection, ids: Collection[int]) -> 
 
 
 def loss_of(ids: Iterable[int]) -> dict[str, Loss]:
-    """Return what is lost with large objects, by the name that people know."""
+    """Return the loss of large objects under their display name; nothing for none."""
     known = list(ids)
     return {"large objects": Loss(len(known), sum(known))} if known else {}
 

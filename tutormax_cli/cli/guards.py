@@ -1,4 +1,4 @@
-"""The guard before destructive work: say what will be lost, make sure that it is meant, and keep a copy."""
+"""The guard before destructive commands: state the rows to be deleted, ask for confirmation, and make a backup."""
 
 import shlex
 import sys
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tutormax_cli.database.losses import Losses
     from tutormax_cli.settings import Settings
 
-NoBackupOption = Annotated[bool, typer.Option("--no-backup", help="Don't make a backup of what is lost first.")]
+NoBackupOption = Annotated[bool, typer.Option("--no-backup", help="Don't back up the rows to be deleted first.")]
 
 
 def confirm_loss(losses: Mapping[str, int], *, yes: bool, confirm: str | None, backup: bool) -> None:
@@ -33,10 +33,10 @@ def confirm_loss(losses: Mapping[str, int], *, yes: bool, confirm: str | None, b
 
 
 def confirm_change(what: str, *, yes: bool, confirm: str | None) -> None:
-    """Say what will be done, and ask.
+    """Print what will be done, and ask.
 
-    Without a terminal --yes is needed; where the server is not on this machine, or the database is marked production,
-    --confirm with the database's name. Raises UsageError where that is missing, TutormaxError where the answer is no.
+    Without a terminal --yes is needed; if the server is not on this machine, or the database is labelled production,
+    --confirm with the database's name. Raises UsageError if that is missing, TutormaxError if the answer is no.
     """
     dbname, danger = _judge(settings())
     if confirm is not None and confirm != dbname:
@@ -55,7 +55,7 @@ def _require_direct_connection() -> None:
 
 
 def _judge(chosen: "Settings") -> tuple[str, str | None]:
-    """Give the database's name, and why --yes alone is not enough for it; None where it is."""
+    """Return the database's name, and why --yes alone is not enough for it (None if it is)."""
     from tutormax_cli.database.connection import connect
     from tutormax_cli.database.environment import Environment, marked, on_this_machine
 
@@ -121,7 +121,7 @@ def back_up(losses: Mapping[str, int], *, skip: bool) -> None:
 
 
 def _private(folder: Path) -> Path:
-    """Make a folder that its owner alone can enter, where it is missing."""
+    """Create a folder that only its owner can enter, if it is missing."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)

@@ -27,7 +27,7 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """The rows to be deleted, by table; `others` are counts of what is no row (`large objects`)."""
+    """The rows to be deleted, by table; `others` counts things that are not rows (`large objects`)."""
 
     tables: Mapping[TableName, Loss]
     others: Mapping[str, Loss] = field(default_factory=dict)
