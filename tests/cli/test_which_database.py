@@ -24,6 +24,7 @@ ARGUMENTS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("import",): ("tutors.csv",),
     ("export",): ("tutors",),
     ("restore",): ("my.dump",),
+    ("prove",): ("my.dump",),
     ("migrate", "down"): ("base",),
     ("migrate", "stamp"): ("head",),
     ("migrate", "new"): ("-m", "x"),
@@ -340,5 +341,5 @@ def test_a_schema_that_cannot_be_is_refused(arguments: tuple[str, ...], database
 
 def test_another_schema_is_named(database_url: str, tutormax: Run) -> None:
     done = tutormax("log", "--schema", "tenant one", "-f", "json")
-    assert json.loads(done.stdout)["database"]["schema"] == "tenant one"
+    assert done.exit_code == 2  # its tables are in public
     assert ", schema tenant one (DATABASE_URL)\n" in done.stderr

@@ -4,7 +4,7 @@ import pytest
 
 from tutormax_cli.backup.dump import free_name
 from tutormax_cli.backup.programs import failure
-from tutormax_cli.errors import ConnectionFailed, LockTimeout, TutormaxError
+from tutormax_cli.errors import ConnectionFailed, TutormaxError
 
 
 @pytest.mark.parametrize(
@@ -12,7 +12,7 @@ from tutormax_cli.errors import ConnectionFailed, LockTimeout, TutormaxError
     [
         ("pg_dump: error: could not write: No space left on device", TutormaxError, "could not write: No space left"),
         ("pg_dump: warning: x\npg_dump: error: query failed: ERROR:  canceling statement due to lock timeout",
-         LockTimeout, "query failed: ERROR:  canceling"),
+         TutormaxError, "query failed: ERROR:  canceling"),
         ('pg_dump: error: connection to server on socket "/x" failed: FATAL:  no', ConnectionFailed, "connection to"),
         ("", TutormaxError, "it was ended by signal 9"),
     ],

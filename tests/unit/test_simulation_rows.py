@@ -236,7 +236,8 @@ def reschedules_are_requested(rows: Rows) -> None:
     sessions = rows["sessions"]
     moved = set(sessions["session_id"][sessions["tutor_initiated_reschedule"] == 1].tolist())
     assert by_tutor <= moved
-    assert len(moved - by_tutor) <= 0.2 * len(moved) + 2  # asked before the world began
+    if rows.world.days >= 7:  # in a shorter world nearly all were asked for before it began
+        assert len(moved - by_tutor) <= 0.2 * len(moved) + 2
 
 
 def students_fit_their_grade(rows: Rows) -> None:
