@@ -58,7 +58,7 @@ def test_0_a_proof_is_shown_and_logged_and_doctor_knows(
     after = json.loads(tutormax("doctor", "--format", "json").stdout)["checks"]
     assert [check["state"] for check in after if check["check"] == "proofs"] == ["ok"]
     entries = json.loads(tutormax("log", "--limit", "2", "--format", "json").stdout)["entries"]
-    assert [entry["command"] for entry in entries] == [f"tutormax prove {dumped}", "tutormax dump -o my.dump"]
+    assert [entry["command"] for entry in entries] == [f"tutormax prove {dumped}", "tutormax dump --output my.dump"]
     assert "proof result: proved" in entries[0]["details"]
     assert f"dump bytes: {dumped.stat().st_size}" in entries[1]["details"]
 
