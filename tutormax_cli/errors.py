@@ -40,5 +40,8 @@ class SchemaNotReady(TutormaxError):
     """The schema is missing, behind or ahead of this program."""
 
 
-INTERRUPTED = 130
-"""The exit code after Ctrl-C: 128 + SIGINT, as shells count it."""
+SIGNALLED = 128
+"""What the exit code after a signal begins with, as shells count it: 130 after Ctrl-C, 143 after SIGTERM."""
+
+INTERRUPTED = SIGNALLED + 2
+"""The exit code after Ctrl-C (SIGINT)."""

@@ -5,14 +5,18 @@ The command line installs the handlers. A program that uses the library keeps it
 
 import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """The signals that ask a command to end. SIGQUIT ends it at once."""
+
+
+_AGAIN_SECONDS = 0.01
 
 
 class Interrupted(KeyboardInterrupt):
@@ -46,15 +50,19 @@ def begin() -> None:
 
 def install() -> None:
     """Turn requests to end into `Interrupted`; those that the process was started to ignore (nohup) stay ignored."""
+    sys.unraisablehook = _raise_again
+    _set_all(_handle)
+
+
+def uninstall() -> None:
+    """Let requests to end do what they do by default, without a traceback: the process starts, or is about to exit."""
+    _set_all(signal.SIG_DFL)
+
+
+def _set_all(handler: "Callable[[int, FrameType | None], None] | signal.Handlers") -> None:
     for each in ENDING:
         if signal.getsignal(each) is not signal.SIG_IGN:
-            signal.signal(each, _handle)
-
-
-def ignore() -> None:
-    """Ignore requests to end from now on: the work is done, and the process is about to exit."""
-    for each in ENDING:
-        signal.signal(each, signal.SIG_IGN)
+            signal.signal(each, handler)
 
 
 def _handle(number: int, frame: FrameType | None) -> None:
@@ -70,6 +78,17 @@ def _handle(number: int, frame: FrameType | None) -> None:
 def _raise() -> None:
     _run.raised = True
     raise Interrupted
+
+
+def _raise_again(ignored: "sys.UnraisableHookArgs") -> None:
+    """Send a signal once more that was raised in a destructor or a callback, where Python can only print exceptions."""
+    if not isinstance(ignored.exc_value, Interrupted):
+        sys.__unraisablehook__(ignored)
+        return
+    number, _run.signal, _run.raised = received(), None, False
+    again = threading.Timer(_AGAIN_SECONDS, os.kill, [os.getpid(), number])  # here it would be ignored too
+    again.daemon = True
+    again.start()
 
 
 @contextmanager

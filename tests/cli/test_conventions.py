@@ -264,7 +264,7 @@ def test_ctrl_c_exits_130(database_url: str, tmp_path: Path) -> None:
         waiting.send_signal(signal.SIGINT)
         _, said = waiting.communicate(timeout=20)
     assert waiting.returncode == 130
-    assert said.splitlines()[-1] == "interrupted; what was not finished was taken back"
+    assert said.splitlines()[-1] == "interrupted; what was not finished was rolled back"
 
 
 def test_an_unknown_error_is_one_line_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

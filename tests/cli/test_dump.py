@@ -138,5 +138,5 @@ def test_ctrl_c_leaves_nothing(seeded_url: str, tmp_path: Path) -> None:
         dumping.send_signal(signal.SIGINT)
         _, said = dumping.communicate(timeout=20)
     assert dumping.returncode == 130
-    assert after_database_line(said) == "interrupted; what was not finished was taken back\n"
+    assert after_database_line(said) == "interrupted; what was not finished was rolled back\n"
     assert list((tmp_path / "work").iterdir()) == []

@@ -166,7 +166,7 @@ def test_ctrl_c_leaves_nothing(seeded_settings: Settings, seeded_url: str, tmp_p
         exporting.send_signal(signal.SIGINT)
         _, said = exporting.communicate(timeout=20)
     assert (exporting.returncode, os.listdir(tmp_path)) == (130, [])
-    assert said.endswith(b"interrupted; what was not finished was taken back\n")
+    assert said.endswith(b"interrupted; what was not finished was rolled back\n")
 
 
 def test_a_terminal_is_shown_no_control_codes(seeded_settings: Settings, seeded_url: str, tmp_path: Path) -> None:

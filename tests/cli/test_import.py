@@ -277,7 +277,7 @@ def test_stopping_it_leaves_nothing(database_url: str, engine: Engine, tmp_path:
         _, said = process.communicate(timeout=60)
     if stop == signal.SIGINT:
         assert process.returncode == 130
-        assert said.splitlines()[-1] == "interrupted; what was not finished was taken back"
+        assert said.splitlines()[-1] == "interrupted; what was not finished was rolled back"
     wait_until(engine, "query LIKE 'COPY%'", 0)
     assert rows(engine, "SELECT count(*) FROM students") == [(0,)]
     assert len(rows(engine, "SELECT FROM pg_indexes WHERE tablename = 'students'")) == 1

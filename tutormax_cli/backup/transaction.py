@@ -12,7 +12,7 @@ from psycopg import sql
 from tutormax_cli.backup.tables import display_counts
 from tutormax_cli.database import admin_log
 from tutormax_cli.database.connection import connect
-from tutormax_cli.database.driver import schema_of
+from tutormax_cli.database.driver import note_change, schema_of
 from tutormax_cli.database.failures import explain
 from tutormax_cli.database.locks import DEFAULT_WAIT, lock_tables
 from tutormax_cli.database.migration_lock import MigrationLock, migration_lock
@@ -61,6 +61,7 @@ class Work:
 
     def record(self, rows: Mapping[TableName, int], verb: str) -> bool:
         """Add an entry to the admin log about rows, if the database has a log; return whether it has."""
+        note_change(self.driver)
         if admin_log.may_write(self.driver) is None:
             return False
         counts = display_counts(rows, schema_of(self.driver))

@@ -7,10 +7,12 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import typer
 
+from tutormax_cli import interrupts
 from tutormax_cli.cli.commands import LazyGroup, smooth
 from tutormax_cli.cli.invocation import current
 from tutormax_cli.cli.options import (
@@ -21,7 +23,7 @@ from tutormax_cli.cli.options import (
     SchemaOption,
     VersionOption,
 )
-from tutormax_cli.errors import INTERRUPTED, TutormaxError, UsageError
+from tutormax_cli.errors import INTERRUPTED, SIGNALLED, CheckFailed, TutormaxError, UsageError
 
 app = typer.Typer(
     cls=LazyGroup,
@@ -50,6 +52,7 @@ def tutormax(
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and give its exit code; every error ends here as one line on stderr."""
     current.begin()
+    interrupts.begin()
     try:
         code = app_command().main(args=arguments, prog_name="tutormax", standalone_mode=False)
         sys.stdout.flush()
@@ -67,7 +70,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 0
     except Exception as problem:
         error = _ours(problem)
-        return _show(f"error: {error.message}", error.hint, error.exit_code)
+        code = _show(f"error: {error.message}", error.hint, error.exit_code)
+        if code != CheckFailed.exit_code and interrupts.kept():
+            _show_kept()
+        return code
 
 
 def app_command() -> Any:
@@ -106,7 +112,18 @@ def _show_usage(problem: typer.TyperException) -> int:
 
 
 def _show_interrupted() -> int:
-    return _show("interrupted; what was not finished was taken back", None, INTERRUPTED)
+    code = SIGNALLED + interrupts.received()
+    with suppress(OSError):  # the terminal may be gone
+        _show("interrupted; what was not finished was rolled back", None, code)
+        if interrupts.kept():
+            _show_kept()
+    return code
+
+
+def _show_kept() -> None:
+    from tutormax_cli.cli.console import say
+
+    say(f"  done before and kept: {', '.join(interrupts.kept())}")
 
 
 def _show(line: str, hint: str | None, code: int) -> int:
@@ -114,7 +131,7 @@ def _show(line: str, hint: str | None, code: int) -> int:
 
     if current.debug and sys.exc_info()[0] is not None:
         sys.stderr.write(harmless(traceback.format_exc()))
-    say(line, style="red" if code != INTERRUPTED else None)
+    say(line, style="red" if code < SIGNALLED else None)
     if hint:
         say(f"  {on_same_database(hint)}")
     return code
@@ -138,6 +155,7 @@ def _settle_colour() -> None:
 
 def main() -> NoReturn:
     """Run the command line of this process."""
+    interrupts.install()
     # What imports make, stays: to look for garbage in it again and again, and once more at exit, costs a tenth of a
     # short command.
     gc.set_threshold(50_000)
@@ -145,6 +163,10 @@ def main() -> NoReturn:
     _settle_colour()
     # What a driver remarks about a connection that is gone would stand between our lines; what matters is raised.
     logging.getLogger().addHandler(logging.NullHandler())
-    code = run()
+    try:
+        code = run()
+        interrupts.uninstall()
+    except KeyboardInterrupt:  # it came while the end was being reported
+        code = _show_interrupted()
     gc.freeze()
     sys.exit(code)

@@ -23,9 +23,11 @@ from psycopg.types.json import Jsonb
 
 from tutormax_cli import __version__
 from tutormax_cli.database.connection import connect
+from tutormax_cli.database.driver import note_change
 from tutormax_cli.database.failures import explain
 from tutormax_cli.database.revisions import schema_state
-from tutormax_cli.errors import INTERRUPTED, ConnectionFailed, SchemaNotReady, TutormaxError
+from tutormax_cli.errors import SIGNALLED, ConnectionFailed, SchemaNotReady, TutormaxError
+from tutormax_cli.interrupts import received
 from tutormax_cli.settings import Settings
 
 SCHEMA = "tutormax_admin"
@@ -160,6 +162,8 @@ def record(driver: psycopg.Connection, entry: Entry) -> None:
     filled = [name for name in WRITTEN_COLUMNS if name != "details" or entry.details is not None]
     places = ", ".join(f"%({name})s" for name in filled)
     driver.execute(f"INSERT INTO {LOG} ({', '.join(filled)}) VALUES ({places})".encode(), values)
+    if entry.outcome is Outcome.DONE and entry.details is None:
+        note_change(driver)
 
 
 def record_dump(settings: Settings, *, dump_id: str, size: int, file: Path, seconds: float) -> str | None:
@@ -227,7 +231,7 @@ def entries(driver: psycopg.Connection, limit: int | None = None, since: datetim
 def failure(problem: BaseException) -> dict[str, Any] | None:
     """Say how an entry tells of an error; None where nothing failed, or no connection is left to tell it over."""
     if isinstance(problem, KeyboardInterrupt):
-        return {"outcome": Outcome.INTERRUPTED, "exit_code": INTERRUPTED}
+        return {"outcome": Outcome.INTERRUPTED, "exit_code": SIGNALLED + received()}
     if not isinstance(problem, Exception):
         return None
     cause = _driver_error(problem)

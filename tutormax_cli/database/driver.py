@@ -16,6 +16,7 @@ from psycopg._connection_base import BaseConnection
 from psycopg.abc import PQGen
 from psycopg.rows import TupleRow
 
+from tutormax_cli.interrupts import keep, uninterrupted
 from tutormax_cli.settings import DEFAULT_SCHEMA
 
 SAFE_PATH = "pg_catalog, pg_temp"
@@ -63,8 +64,37 @@ class _BeginsWithSettings(BaseConnection[Any]):
         return None
 
 
+class LostDuringCommitError(psycopg.OperationalError):
+    """The connection was lost during a COMMIT: the changes are saved completely or not at all."""
+
+
 class SyncConnection(_BeginsWithSettings, psycopg.Connection[TupleRow]):
-    """A psycopg connection whose transactions begin with our settings."""
+    """A psycopg connection whose transactions begin with our settings.
+
+    A request to end the program waits until the server has answered a COMMIT, so that the command's last words are
+    true. `has_changes`: the open transaction has changed something.
+    """
+
+    has_changes: bool = False
+
+    def commit(self) -> None:
+        """Commit. Raises LostDuringCommitError if the connection is lost before the server has answered."""
+        with uninterrupted():
+            try:
+                super().commit()
+            except psycopg.OperationalError as problem:
+                if self.has_changes and self.broken:
+                    raise LostDuringCommitError(str(problem)) from problem
+                raise
+            if self.has_changes:
+                keep("the changes to the database (tutormax log lists them)")
+            self.has_changes = False
+
+    def rollback(self) -> None:
+        """Roll back; if the connection was lost, the server has done so already."""
+        self.has_changes = False
+        if not self.broken:
+            super().rollback()
 
 
 class AsyncConnection(_BeginsWithSettings, psycopg.AsyncConnection[TupleRow]):
@@ -72,6 +102,12 @@ class AsyncConnection(_BeginsWithSettings, psycopg.AsyncConnection[TupleRow]):
 
 
 AnyConnection: TypeAlias = psycopg.Connection[TupleRow] | psycopg.AsyncConnection[TupleRow]
+
+
+def note_change(connection: psycopg.Connection) -> None:
+    """Note that the open transaction has changed something."""
+    if isinstance(connection, SyncConnection):
+        connection.has_changes = True
 
 
 def schema_of(connection: AnyConnection) -> str:

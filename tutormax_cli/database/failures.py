@@ -3,6 +3,7 @@
 import psycopg
 from sqlalchemy.exc import DBAPIError
 
+from tutormax_cli.database.driver import LostDuringCommitError
 from tutormax_cli.errors import ConnectionFailed, LockTimeout, SchemaNotReady, TutormaxError
 
 _ENDED = ("08", "57P01", "57P02", "57P03", "57P05")
@@ -13,6 +14,11 @@ def explain(problem: Exception) -> TutormaxError:
     cause = problem.orig if isinstance(problem, DBAPIError) else problem
     if not isinstance(cause, psycopg.Error):
         return TutormaxError(f"the database refused: {type(cause).__name__}")
+    if isinstance(cause, LostDuringCommitError):
+        return ConnectionFailed(
+            "the connection was lost during the COMMIT: the changes are saved completely or not at all",
+            "see which before you try again: tutormax log --limit 1",
+        )
     state = cause.sqlstate or ""
     line = (cause.diag.message_primary or str(cause)).strip().split("\n")[0]
     if state.startswith(_ENDED) or (not state and isinstance(cause, psycopg.OperationalError)):

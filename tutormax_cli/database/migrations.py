@@ -24,7 +24,7 @@ from sqlalchemy.exc import DBAPIError
 from alembic import command
 from tutormax_cli.database import admin_log
 from tutormax_cli.database.connection import MAINTENANCE_DATABASE, connect, connect_patiently
-from tutormax_cli.database.driver import SAFE_PATH, schema_of
+from tutormax_cli.database.driver import SAFE_PATH, note_change, schema_of
 from tutormax_cli.database.engine import driver_connection
 from tutormax_cli.database.failures import explain
 from tutormax_cli.database.locks import lock_tables
@@ -54,6 +54,7 @@ from tutormax_cli.database.revisions import (
 )
 from tutormax_cli.database.sequences import keep_places_of_new_sequences
 from tutormax_cli.errors import ConnectionFailed, LockTimeout, TutormaxError, UsageError
+from tutormax_cli.interrupts import keep, uninterrupted
 from tutormax_cli.settings import Settings
 
 DEFAULT_WAIT = 60.0
@@ -110,7 +111,9 @@ def _create_if_missing(settings: Settings, problem: ConnectionFailed, before: Gu
         # template0, because template1 may hold somebody's objects or be in use.
         create = sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0")
         try:
-            connection.execute(create.format(sql.Identifier(settings.dbname)))
+            with uninterrupted():
+                connection.execute(create.format(sql.Identifier(settings.dbname)))
+                keep(f"the new database {settings.dbname}")
         except psycopg.errors.DuplicateDatabase:
             return False
         except psycopg.errors.UniqueViolation:
@@ -219,6 +222,7 @@ def note_applied(ctx: MigrationContext, step: Any) -> None:
     if ctx.connection is None or ctx.as_sql:
         return
     driver = driver_connection(ctx.connection)
+    note_change(driver)
     with safe_path(driver):
         seconds = _note_time(driver, step)
         keep_places_of_new_sequences(driver)
