@@ -1,0 +1,1 @@
+"""Faults that take many rounds: pytest -m faults."""
