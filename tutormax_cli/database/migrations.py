@@ -194,12 +194,18 @@ def stamp(settings: Settings, target: str, *, wait: float = DEFAULT_WAIT) -> Sch
         lock.read(require_chosen_schema)
         with connect(settings) as connection:
             create_schema(connection)
-        _run(settings, lambda config: command.stamp(config, target, purge=True), wait, Listener())
+        _run(settings, lambda config: _stamp_at_once(config, target), wait, Listener())
         after = lock.read(schema_state)
         if after.current is None and lock.read(admin_log.may_write):  # no revision whose step would have logged it
             entry = admin_log.Entry(admin_log.command_name(), 0.0)
             lock.release_after(lambda connection: admin_log.record(connection, entry))
     return after
+
+
+def _stamp_at_once(config: Config, target: str) -> None:
+    """Record a revision in one transaction: Alembic would commit the removal of the former one first."""
+    with config.attributes["connection"].begin():
+        command.stamp(config, target, purge=True)
 
 
 def check_target(target: str) -> None:
