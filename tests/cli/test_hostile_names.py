@@ -23,8 +23,8 @@ NAMES = (
 )
 """Eight names that mean something else where SQL, a URL or a shell reads them as text."""
 
-BRIEF = (NAMES[2], NAMES[5])
-"""Those of the brief test."""
+BRIEF = """Ann's "A.b" c@d"""
+"""Most of them in one, for the brief test."""
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +85,8 @@ def unexpected(done: dict[str, Finished]) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("name", BRIEF)
-def test_hostile_names_work_on_the_embedded_server(server: Server, tmp_path: Path, name: str) -> None:
-    assert not unexpected(walk(server, name, tmp_path))
+def test_a_hostile_name_works_on_the_embedded_server(server: Server, tmp_path: Path) -> None:
+    assert not unexpected(walk(server, BRIEF, tmp_path))
 
 
 @pytest.mark.slow

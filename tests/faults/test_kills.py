@@ -22,6 +22,7 @@ from tutormax_cli.backup.contents import Contents, list_tables, read_contents
 from tutormax_cli.backup.seal import read_seal
 from tutormax_cli.backup.tables import LOG
 from tutormax_cli.database.revisions import revisions, schema_state
+from tutormax_cli.errors import ConnectionFailed
 from tutormax_cli.settings import Settings
 
 pytestmark = pytest.mark.faults
@@ -198,4 +199,70 @@ def test_a_file_is_complete_or_missing_and_the_next_run_replaces_what_a_kill_lef
             wrong.append((number.name, "the next run", again.exit_code, left, again.stderr[-300:]))
         for path in [target] if target.is_file() else [*target.glob("*"), target]:
             path.unlink() if path.is_file() else path.rmdir()
+    assert not wrong
+
+
+def tables_of(settings: Settings) -> int:
+    with connect(settings) as driver:
+        return len([table for table in list_tables(driver) if table.schema == "public"])
+
+
+def test_a_signal_during_init_leaves_whole_revisions_and_init_goes_on(
+    server: Server, tmp_path: Path, table: dict[str, Counter[str]]
+) -> None:
+    ends = table.setdefault("init", Counter())
+    wrong: list[tuple[object, ...]] = []
+    chance = random.Random("init")
+    settings = server.database("tutormax_killed_init")
+    for number in SIGNALS * ROUNDS:
+        server.drop(settings.dbname)
+        ended = interrupted("init", settings, tmp_path, number, chance.uniform(0.2, 0.9))
+        again = run_tutormax(("init",), {"DATABASE_URL": url_of(settings)}, tmp_path)
+        checked = run_tutormax(("migrate", "check"), {"DATABASE_URL": url_of(settings)}, tmp_path)
+        ends["everything" if "already up to date" in again.stdout.lower() else "revisions"] += 1
+        if "Traceback" in ended.stderr or again.exit_code or checked.exit_code:
+            wrong.append((number.name, ended.stderr[-300:], again.stderr[-300:], checked.stderr[-300:]))
+    server.drop(settings.dbname)
+    assert not wrong
+
+
+def test_a_signal_during_promote_leaves_all_or_nothing_on_the_server(
+    server: Server, home: Path, folder: Path, tmp_path: Path, table: dict[str, Counter[str]]
+) -> None:
+    source = {"TUTORMAX_HOME": str(home / "killed-promote")}
+    assert run_tutormax(("init",), source, tmp_path).exit_code == 0
+    assert run_tutormax(("import", str(folder / "company")), source, tmp_path).exit_code == 0
+    ends = table.setdefault("promote", Counter())
+    wrong: list[tuple[object, ...]] = []
+    chance = random.Random("promote")
+    target = server.database("tutormax_killed_promote")
+    try:
+        for number in SIGNALS * ROUNDS:
+            server.drop(target.dbname)
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tutormax_cli", "promote", "--to", url_of(target)],
+                env=clean_environment(**source),
+                cwd=tmp_path,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            time.sleep(chance.uniform(0.3, 2.0))
+            process.send_signal(number)
+            _, stderr = process.communicate(timeout=60)
+            try:
+                wait_until_alone(target)
+                end = "everything" if tables_of(target) else "nothing"
+            except ConnectionFailed:
+                end = "nothing"
+            ends[end] += 1
+            left = list((home / "killed-promote").glob("*promote*"))
+            if "Traceback" in stderr or (left and number not in (signal.SIGKILL, signal.SIGQUIT)):
+                wrong.append((number.name, end, left, stderr[-300:]))
+        server.drop(target.dbname)
+        assert run_tutormax(("promote", "--to", url_of(target)), source, tmp_path).exit_code == 0
+    finally:
+        server.drop(target.dbname)
+        run_tutormax(("server", "stop"), source, tmp_path)
     assert not wrong
