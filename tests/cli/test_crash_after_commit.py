@@ -86,6 +86,10 @@ class Crashing:
         assert self.execute("SELECT count(*) - count(DISTINCT id) FROM tutormax_admin.log") == [(0,)]
 
 
+def init(crashing: Crashing, archive: Path) -> None:
+    crashing.run("init")
+
+
 def restore(crashing: Crashing, archive: Path) -> None:
     crashing.run("restore", str(archive))
     assert crashing.execute(ORDER) == [(4, 4)]
@@ -98,7 +102,7 @@ def reset(crashing: Crashing, archive: Path) -> None:
     crashing.run("reset", "--yes", "--no-backup")
 
 
-ACTIONS = {"restore": restore, "reset": reset}
+ACTIONS = {"init": init, "restore": restore, "reset": reset}
 ORDER = "INSERT INTO public.orders (note) VALUES ('y') RETURNING id, place"
 
 

@@ -231,11 +231,11 @@ def note_applied(ctx: MigrationContext, step: Any) -> None:
     note_change(driver)
     with safe_path(driver):
         seconds = _note_time(driver, step)
-        keep_places_of_new_sequences(driver)
         if admin_log.may_write(driver) is not None:  # the log begins with its own revision
             rows = _lost_rows(driver, ctx.config.attributes.get("held", {}) if ctx.config else {})
             at = schema_state(driver).current
             admin_log.record(driver, admin_log.Entry(admin_log.command_name(), seconds, rows, revision=at))
+        keep_places_of_new_sequences(driver)  # last, because the entry draws the log's first number
 
 
 def _note_time(driver: psycopg.Connection, step: Any) -> float:
