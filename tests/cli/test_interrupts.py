@@ -126,7 +126,7 @@ def committing(settings: Settings, folder: Path) -> Iterator[subprocess.Popen[st
         yield process
 
 
-@pytest.mark.parametrize("number", ENDING)
+@pytest.mark.parametrize("number", [ENDING[0], *(pytest.param(each, marks=pytest.mark.slow) for each in ENDING[1:])])
 def test_a_signal_during_the_commit_waits_for_its_end_and_says_what_is_kept(
     number: signal.Signals, slow: Settings, tmp_path: Path
 ) -> None:
