@@ -45,3 +45,20 @@ def test_an_error_inside_a_trigger_names_its_function_with_a_fix_that_works(
         driver.execute(fix[0].encode())
     assert tutormax(*line.split()).exit_code == 0
     assert audited(seeded_settings) > 0
+
+
+def test_a_trigger_is_not_blamed_for_an_error_of_another_one(
+    tutormax: Callable[..., Finished], seeded_url: str, seeded_settings: Settings
+) -> None:
+    """Its short name occurs in the other one's context, and the other one has a path of its own."""
+    with connect(seeded_settings) as driver:
+        driver.execute(TRIGGER.format(table="churn_predictions").encode())
+        driver.execute("ALTER FUNCTION public.note_change() SET search_path = pg_temp; DROP TABLE public.audit")
+        driver.execute(
+            "CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;"
+            "CREATE TRIGGER harmless AFTER INSERT ON public.churn_predictions"
+            " FOR EACH STATEMENT EXECUTE FUNCTION public.note()"
+        )
+    done = tutormax("predict", "--as-of", "2026-06-01")
+    assert done.exit_code == 1
+    assert "trigger harmless" not in done.stderr and "audit" in done.stderr

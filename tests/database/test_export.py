@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session as OrmSession
 from tests.support.connections import connect
 from tests.support.other_sessions import before_locking, execute
 from tutormax_cli.database.models import Student, Tutor, TutorEvent
-from tutormax_cli.errors import LockTimeout
+from tutormax_cli.errors import LockTimeout, SchemaNotReady
 from tutormax_cli.exporting.aggregates import FEWEST_PEOPLE, subject_months
 from tutormax_cli.exporting.export import TABLES, Form, export_stream, snapshot, table_sources
 from tutormax_cli.exporting.sources import Source
@@ -224,7 +224,7 @@ def test_a_schema_that_is_migrated_down_before_the_locks_ends_the_export(
     db: OrmSession, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before_locking(monkeypatch, lambda: execute(settings, "DELETE FROM public.alembic_version"))
-    with pytest.raises(LockTimeout, match="the schema was changed"):
+    with pytest.raises(SchemaNotReady, match="no TutorMax schema"):
         snapshot(db)
 
 

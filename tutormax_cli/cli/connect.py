@@ -101,14 +101,14 @@ def database_session(*, writes: bool, snapshot: bool | None = None, locked: Sequ
             trigger_failures_explained(chosen),
             Session(engine.execution_options(**options), expire_on_commit=False) as session,
         ):
-            state = schema_state(driver_connection(session.connection()))
-            require_head(state)
             if not writes if snapshot is None else snapshot:
-                begin_at_one_moment(session, state, locked, wait=LOCK_PATIENCE_SECONDS)
-            elif writes:
-                # What another session holds is waited for, but not for ever.
-                limit = f"SET LOCAL lock_timeout = '{LOCK_PATIENCE_SECONDS}s'"
-                driver_connection(session.connection()).execute(limit.encode())
+                state = begin_at_one_moment(session, locked, wait=LOCK_PATIENCE_SECONDS)
+            else:
+                state = schema_state(driver_connection(session.connection()))
+                require_head(state)
+            # What another session holds is waited for, but not for ever.
+            limit = f"SET LOCAL lock_timeout = '{LOCK_PATIENCE_SECONDS}s'"
+            driver_connection(session.connection()).execute(limit.encode())
             with logged(session, state.current) if writes else nullcontext():
                 yield session
     finally:

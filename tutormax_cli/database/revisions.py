@@ -106,7 +106,7 @@ def require_chosen_schema(connection: psycopg.Connection) -> None:
     if schemas and chosen not in schemas:
         raise UsageError(
             f"TutorMax's tables are in schema {' and '.join(schemas)}, not in {chosen}; nothing was changed",
-            f"use them: export TUTORMAX_SCHEMA={shlex.quote(schemas[0])}",
+            f"use them, without --schema: export TUTORMAX_SCHEMA={shlex.quote(schemas[0])}",
         )
 
 

@@ -22,9 +22,13 @@ _UNDEFINED = ("42P01", "42883", "42704", "3F000", "42703")
 
 @dataclass(frozen=True, slots=True)
 class TriggerFunction:
-    """A trigger's function without a path of its own: its name, the trigger and table it serves, and the fix."""
+    """A trigger's function without a path of its own: its names, the trigger and table it serves, and the fix.
+
+    `function` is qualified and quoted, `name` the plain one.
+    """
 
     function: str
+    name: str
     trigger: str
     table: str
     fix: str
@@ -34,7 +38,7 @@ def functions_without_path(driver: psycopg.Connection) -> list[TriggerFunction]:
     """List the functions of triggers on TutorMax's tables that are written in a language that looks names up."""
     found = driver.execute(
         """
-        SELECT quote_ident(fn.nspname) || '.' || quote_ident(p.proname), quote_ident(t.tgname), c.relname,
+        SELECT quote_ident(fn.nspname) || '.' || quote_ident(p.proname), p.proname, quote_ident(t.tgname), c.relname,
                'ALTER FUNCTION ' || quote_ident(fn.nspname) || '.' || quote_ident(p.proname)
                    || '() SET search_path = ' || quote_ident(fn.nspname) || ', pg_temp;'
         FROM pg_trigger AS t
@@ -43,7 +47,7 @@ def functions_without_path(driver: psycopg.Connection) -> list[TriggerFunction]:
         JOIN pg_language AS l ON l.oid = p.prolang
         WHERE n.nspname = %s AND c.relname = ANY (%s) AND NOT t.tgisinternal AND l.lanname NOT IN ('c', 'internal')
           AND NOT EXISTS (SELECT 1 FROM unnest(p.proconfig) AS setting WHERE setting LIKE 'search_path=%%')
-        ORDER BY 3, 2
+        ORDER BY 4, 3
         """,
         [schema_of(driver), list(Base.metadata.tables)],
     ).fetchall()
@@ -69,7 +73,8 @@ def _explained(problem: psycopg.Error, settings: Settings) -> TutormaxError | No
         return None
     with suppress(psycopg.Error, TutormaxError), connect(settings) as driver:
         for found in functions_without_path(driver):
-            if found.function.rpartition(".")[2] in context:
+            # PL/pgSQL names a function with its schema where no path leads to it, other languages by its name alone.
+            if f"{found.function}()" in context or f'"{found.name}"' in context:
                 return TutormaxError(
                     f"trigger {found.trigger} on {found.table} failed: {problem.diag.message_primary}; its function "
                     f"{found.function} relies on the search_path; nothing was changed",

@@ -14,7 +14,6 @@ from tutormax_cli.database.copy.wire import driver_of
 from tutormax_cli.database.driver import schema_of
 from tutormax_cli.database.models import Base
 from tutormax_cli.database.one_moment import begin_at_one_moment
-from tutormax_cli.database.revisions import schema_state
 from tutormax_cli.database.time_limits import lift_time_limits
 from tutormax_cli.exporting.sources import Source, table_source
 from tutormax_cli.exporting.streams import write_rows
@@ -58,11 +57,9 @@ class Exported:
 def snapshot(session: Session) -> Connection:
     """Begin a read-only transaction that sees TutorMax's tables as they are now until its end, however long that takes.
 
-    Raises LockTimeout if somebody rebuilds one of them for longer than LOCK_PATIENCE.
+    Raises SchemaNotReady, or LockTimeout if somebody rebuilds one of them for longer than LOCK_PATIENCE.
     """
-    session.rollback()
-    state = schema_state(driver_of(session.connection()))
-    begin_at_one_moment(session, state, wait=LOCK_PATIENCE, read_only=True)
+    begin_at_one_moment(session, wait=LOCK_PATIENCE, read_only=True)
     connection = session.connection()
     driver = driver_of(connection)
     lift_time_limits(driver)
