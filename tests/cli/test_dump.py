@@ -26,7 +26,10 @@ def test_it_says_file_rows_and_the_way_back(seeded_url: str, tutormax: Run, tmp_
     done = tutormax("dump")
     (file,) = tmp_path.iterdir()
     assert done.exit_code == 0
-    assert after_database_line(done.stderr) == f"Next: to bring it back: tutormax restore {file.name}\n"
+    assert (
+        after_database_line(done.stderr)
+        == f"Next: tutormax prove {file.name}, or to bring it back: tutormax restore {file.name}\n"
+    )
     assert re.fullmatch(r"tutormax_test_\w+-\d{4}-\d\d-\d\dT\d{4}Z\.dump", file.name)
     assert re.match(r"Dumped · rows [\d,]+ · size .* · schema at \d{8}_\d{4} · in [\d.]+ m?s · file ", done.stdout)
     assert re.search(r"^  tutors +60$", done.stdout, re.MULTILINE)

@@ -51,4 +51,5 @@ def dump(
     if reason is not None:
         say(f"warning: not added to the admin log: {reason}", style="yellow")
     emit(dumped_report(dumped), format, None)
-    next_step(f"to bring it back: tutormax restore {shlex.quote(str(path))}")
+    file = shlex.quote(str(path))
+    next_step(f"tutormax prove {file}, or to bring it back: tutormax restore {file}")
